@@ -1,0 +1,161 @@
+"""Whole files in and out.
+
+A file appears under its name only when it is complete: it is written beside it under a temporary name, synced to disk,
+then renamed. Nothing is overwritten unless that is asked for. Trouble with a file is a `ProsodyError` that names it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from prosody.errors import ProsodyError
+
+PathLike = str | os.PathLike[str]
+
+
+@contextmanager
+def new_path(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; renamed to `path` when the block succeeds, removed when it fails.
+
+    The temporary name keeps the suffix, since writers choose a format by it. Missing parent folders are made.
+    Raises ProsodyError if `path` exists and `overwrite` is false, is a folder, or cannot be written.
+    """
+    path = Path(path)
+    temporary = path.parent / f".tmp-{secrets.token_hex(6)}{path.suffix[:16]}"
+    try:
+        with _telling(path):
+            _refuse_existing(path, overwrite)
+            path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with _telling(path):
+            _sync(temporary)
+            _refuse_existing(path, overwrite)  # it may have appeared in the meantime
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+    finally:
+        with suppress(OSError, ValueError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: PathLike, data: bytes, *, overwrite: bool = False) -> None:
+    """Write `data` to `path`, all of it or nothing. Raises ProsodyError as `new_path` does."""
+    with new_path(path, overwrite=overwrite) as temporary, _telling(path):
+        temporary.write_bytes(data)
+
+
+def write_text(path: PathLike, text: str, *, overwrite: bool = False) -> None:
+    """Write `text` as UTF-8, its line ends as they are on every system. Raises ProsodyError as `new_path` does."""
+    write_bytes(path, text.encode("utf-8"), overwrite=overwrite)
+
+
+def write_json(path: PathLike, data: Any, *, overwrite: bool = False, indent: int | None = 2) -> None:
+    """Write `data` as JSON (UTF-8, strict: a NaN is a ValueError). Raises ProsodyError as `new_path` does."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent)
+    try:
+        encoded = text.encode("utf-8")
+    except UnicodeEncodeError:  # lone surrogates, as in the names of files that are not UTF-8: JSON can escape them
+        encoded = json.dumps(data, allow_nan=False, indent=indent).encode("ascii")
+    write_bytes(path, encoded + b"\n", overwrite=overwrite)
+
+
+def read_bytes(path: PathLike) -> bytes:
+    """The bytes of a file. Raises ProsodyError if it is missing, a folder, or cannot be read."""
+    with _telling(path):
+        return Path(path).read_bytes()
+
+
+def read_text(path: PathLike) -> str:
+    """The text of a UTF-8 file, without a byte order mark, line ends as they are.
+
+    Raises ProsodyError if the file cannot be read or is not UTF-8 (with the line where it stops being so).
+    """
+    data = read_bytes(path)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise ProsodyError(path, None, "is UTF-16, not UTF-8", "save it as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        offset = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
+        line = data.count(b"\n", 0, offset) + 1
+        what = f"is not UTF-8 (byte 0x{data[offset]:02x})"
+        raise ProsodyError(path, f"line {line}", what, "save it as UTF-8") from None
+
+
+def read_json(path: PathLike) -> Any:
+    """The data of a strict JSON file: no NaN, no Infinity. Raises ProsodyError with line and column if it is not."""
+    text = read_text(path)
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ProsodyError(path, where, f"is not JSON ({error.msg})", "mend the file or write it again") from None
+    except RecursionError:
+        raise ProsodyError(path, None, "is nested too deeply", "write the file again") from None
+    except ValueError as error:
+        raise ProsodyError(path, None, f"is not JSON ({error})", "write null or a finite number there") from None
+
+
+def sha256(path: PathLike) -> str:
+    """The SHA-256 of a file's bytes as 64 hex digits. Raises ProsodyError if it cannot be read."""
+    with _telling(path), open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refuse_existing(path: Path, overwrite: bool) -> None:
+    if path.is_dir():
+        raise ProsodyError(path, None, "is a folder", "give the name of a file")
+    if not overwrite and os.path.lexists(path):
+        raise ProsodyError(path, None, "already exists", "give another name, or allow it to be overwritten")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}")
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":  # other systems cannot open a folder
+        return
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+_REMEDIES = {
+    errno.ENOENT: ("not found", "check the name"),
+    errno.EISDIR: ("is a folder", "give the name of a file"),
+    errno.ENOTDIR: ("a part of the path is not a folder", "check the name"),
+    errno.EACCES: ("may not be read or written", "check its permissions, or close the program that holds it"),
+    errno.EPERM: ("may not be read or written", "check its permissions"),
+    errno.ENOSPC: ("the disk is full", "make room, then run it again"),
+    errno.EROFS: ("is on a disk that is read-only", "choose another folder"),
+    errno.ENAMETOOLONG: ("the name is too long", "give a shorter one"),
+}
+
+
+@contextmanager
+def _telling(path: PathLike) -> Iterator[None]:
+    """Tell what the operating system says of `path` as a ProsodyError."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character in it
+        number = getattr(error, "errno", None)
+        if number == errno.EACCES and os.path.isdir(path):  # how Windows says it
+            number = errno.EISDIR
+        what, remedy = _REMEDIES.get(number, (str(error), "check the name and the disk"))
+        raise ProsodyError(path, None, what, remedy) from error
