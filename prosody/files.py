@@ -89,11 +89,15 @@ def read_text(path: PathLike) -> str:
         raise ProsodyError(path, f"line {line}", what, "save it as UTF-8") from None
 
 
-def read_json(path: PathLike) -> Any:
-    """The data of a strict JSON file: no NaN, no Infinity. Raises ProsodyError with line and column if it is not."""
+def read_json(path: PathLike, *, constants: bool = False) -> Any:
+    """The data of a JSON file.
+
+    constants: read NaN and Infinity, which JSON does not know, as numbers, for a caller who looks for them itself.
+    Raises ProsodyError if the file cannot be read, is not JSON (with line and column), or holds such a number.
+    """
     text = read_text(path)
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=float if constants else _refuse_constant)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ProsodyError(path, where, f"is not JSON ({error.msg})", "mend the file or write it again") from None

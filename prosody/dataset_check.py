@@ -1,0 +1,190 @@
+"""What a dataset must keep: its JSON Schemas, and what a schema cannot say.
+
+Segments and words are counted from 1 in messages.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prosody import markers
+from prosody.errors import ProsodyError
+
+if TYPE_CHECKING:
+    from prosody.dataset import Segment
+
+EDGE_TOLERANCE_S = 0.05  # a word may reach this far out of its segment, and a duration differ from its span
+OVERLAP_TOLERANCE_S = 0.01  # rounding of times may make neighbouring words overlap this much
+_WRITE_AGAIN = "mend the file, or run the prepare stage again"
+_AGREE = "make text, words and prosody_tokens agree"
+
+
+@cache
+def shipped_schema(name: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of "prosody_dataset" or "dataset_info"."""
+    from importlib import resources
+
+    return json.loads((resources.files("prosody") / "schemas" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def schema(path: Path, data: Any, name: str) -> None:
+    """Check `data` against a shipped schema, and that each of its numbers is finite."""
+    from jsonschema import Draft202012Validator
+
+    for where, number in _numbers(data, ()):
+        if not math.isfinite(number):
+            raise ProsodyError(path, _place(where, name), f"is {number}, not a finite number", _WRITE_AGAIN)
+    error = next(Draft202012Validator(shipped_schema(name)).iter_errors(data), None)
+    if error is not None:
+        what, remedy = _told(error)
+        raise ProsodyError(path, _place(tuple(error.absolute_path), name), what, remedy)
+
+
+def _numbers(data: Any, where: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], float]]:
+    if isinstance(data, float):
+        yield where, data
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield from _numbers(value, (*where, key))
+    elif isinstance(data, list):
+        for i, value in enumerate(data):
+            yield from _numbers(value, (*where, i))
+
+
+def _place(where: Sequence[str | int], name: str) -> str | None:
+    """(2, "words", 4, "start") → "segment 3, word 5, field 'start'"."""
+    parts, rest = [], list(where)
+    if name == "prosody_dataset" and rest:
+        parts.append(f"segment {rest.pop(0) + 1}")
+        if len(rest) > 1 and rest[0] == "words":
+            parts.append(f"word {rest[1] + 1}")
+            rest = rest[2:]
+    if rest:
+        parts.append("field '{}'".format(".".join(str(part) for part in rest)))
+    return ", ".join(parts) or None
+
+
+def _told(error: Any) -> tuple[str, str]:
+    """What a schema's error says and what to do, without the whole of the data in it."""
+    value = json.dumps(error.instance, ensure_ascii=False, default=str)
+    value = value if len(value) <= 60 else value[:59] + "…"
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        return f"the field '{missing}' is missing", _WRITE_AGAIN
+    if error.validator == "type":
+        wanted = error.validator_value
+        wanted = wanted if isinstance(wanted, str) else " or ".join(wanted)
+        return f"{value} is not of the type {wanted}", _WRITE_AGAIN
+    if error.validator in ("enum", "const"):
+        allowed = error.validator_value if error.validator == "enum" else [error.validator_value]
+        return f"{value} is not allowed here", "write one of " + ", ".join(json.dumps(one) for one in allowed)
+    limits = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
+    if error.validator in limits:
+        return f"{value} must be {limits[error.validator]} {error.validator_value}", _WRITE_AGAIN
+    return f"{value} does not fit {error.validator} {json.dumps(error.validator_value)}", _WRITE_AGAIN
+
+
+def segments(path: Path, folder: Path, dataset: Sequence[Segment]) -> None:
+    """Check what a schema cannot say: audio inside `folder`, times in order, words and text alike, unmixed splits."""
+    root = folder.resolve()
+    seen: dict[str, int] = {}
+    end = 0.0
+    for number, segment in enumerate(dataset, 1):
+        place = f"segment {number}"
+        problem = _audio_problem(root, segment.audio_file)
+        if problem is None and segment.audio_file in seen:
+            problem = f"is also the audio of segment {seen[segment.audio_file]}", "give each segment its own file"
+        if problem is not None:
+            what = f"{json.dumps(segment.audio_file, ensure_ascii=False)} {problem[0]}"
+            raise ProsodyError(path, f"{place}, field 'audio_file'", what, problem[1])
+        seen[segment.audio_file] = number
+        _check_times(path, place, segment, end)
+        _check_text(path, place, segment)
+        end = segment.end
+    _check_splits(path, dataset)
+
+
+def tokens(path: Path, dataset: Sequence[Segment], written: Sequence[Sequence[str]]) -> None:
+    """Check the `prosody_tokens` written for each segment against its text."""
+    for number, (segment, in_file) in enumerate(zip(dataset, written, strict=True), 1):
+        if tuple(in_file) != segment.prosody_tokens:
+            where = f"segment {number}, field 'prosody_tokens'"
+            raise ProsodyError(path, where, "are not the markers of the text", _AGREE)
+
+
+def _audio_problem(root: Path, audio_file: str) -> tuple[str, str] | None:
+    """Why a path may not be followed, and the remedy: it must name a file inside the dataset's folder on any system."""
+    inside = "give a path inside the dataset's folder, like segments/segment_001.wav"
+    if re.match(r"[/\\]|[A-Za-z]:", audio_file):
+        return "is an absolute path", inside
+    if re.search(r"[\\:\0]", audio_file):
+        return "holds a character that not every system allows in a path", f"{inside}, parted by /"
+    if ".." in audio_file.split("/"):
+        return "leaves the dataset's folder", inside
+    try:
+        target = (root / audio_file).resolve()
+        is_file = target.is_file()
+    except (OSError, RuntimeError):  # a name too long, or a link that leads to itself
+        return "cannot be followed", inside
+    if not target.is_relative_to(root):
+        return "leaves the dataset's folder through a link", "put the file itself into the folder"
+    if not is_file:
+        return "is not there", "put the file into the dataset's folder, or run the prepare stage again"
+    return None
+
+
+def _check_splits(path: Path, dataset: Sequence[Segment]) -> None:
+    seen: list[str] = []
+    for number, segment in enumerate(dataset, 1):
+        if segment.split in seen[:-1]:
+            what = f"returns to {json.dumps(segment.split)}; each split must be one stretch of time"
+            raise ProsodyError(path, f"segment {number}, field 'split'", what, "split with dataset.split_by_time")
+        if segment.split not in seen:
+            seen.append(segment.split)
+
+
+def _check_times(path: Path, place: str, segment: Segment, earlier_end: float) -> None:
+    def refuse(where: str, what: str) -> ProsodyError:
+        return ProsodyError(path, f"{place}, {where}", what, _WRITE_AGAIN)
+
+    start, end = segment.start, segment.end
+    if end <= start:
+        raise refuse("field 'end'", f"{end} is not after start {start}")
+    if start < earlier_end - EDGE_TOLERANCE_S:
+        raise refuse("field 'start'", f"{start} lies before the end {earlier_end} of the segment before")
+    if abs(segment.duration - (end - start)) > EDGE_TOLERANCE_S:
+        raise refuse("field 'duration'", f"{segment.duration} is not end - start, {end - start:.3f}")
+    at = start - EDGE_TOLERANCE_S
+    for number, word in enumerate(segment.words, 1):
+        if word.end < word.start:
+            raise refuse(f"word {number}, field 'end'", f"{word.end} lies before its start {word.start}")
+        if word.start < at - OVERLAP_TOLERANCE_S:
+            what = f"{word.start} lies before the " + ("segment" if number == 1 else "end of the word before")
+            raise refuse(f"word {number}, field 'start'", what)
+        if word.end > end + EDGE_TOLERANCE_S:
+            raise refuse(f"word {number}, field 'end'", f"{word.end} lies after the segment's end {end}")
+        at = word.end
+
+
+def _check_text(path: Path, place: str, segment: Segment) -> None:
+    """The text parses, and says the same as the words."""
+    try:
+        marked = markers.parse(segment.text)
+    except ProsodyError as error:
+        where = f"{place}, field 'text', {error.where}"
+        raise ProsodyError(path, where, error.what, error.remedy) from None
+    if len(marked.words) != len(segment.words):
+        what = f"holds {len(segment.words)} words, the text {len(marked.words)}"
+        raise ProsodyError(path, f"{place}, field 'words'", what, _AGREE)
+    for number, (in_text, word) in enumerate(zip(marked.words, segment.words, strict=True), 1):
+        for name, here, there in (("text", word.text, in_text.text), ("markers", word.markers, in_text.markers)):
+            if here != there:
+                shown = [one if isinstance(one, str) else " ".join(one) or "none" for one in (here, there)]
+                what = f"is {shown[0]}, in the text {shown[1]}"
+                raise ProsodyError(path, f"{place}, word {number}, field '{name}'", what, _AGREE)
