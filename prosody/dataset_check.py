@@ -72,8 +72,7 @@ def _place(where: Sequence[str | int], name: str) -> str | None:
 
 def _told(error: Any) -> tuple[str, str]:
     """What a schema's error says and what to do, without the whole of the data in it."""
-    value = json.dumps(error.instance, ensure_ascii=False, default=str)
-    value = value if len(value) <= 60 else value[:59] + "…"
+    value = _shown(error.instance)
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
         return f"the field '{missing}' is missing", _WRITE_AGAIN
@@ -90,6 +89,11 @@ def _told(error: Any) -> tuple[str, str]:
     return f"{value} does not fit {error.validator} {json.dumps(error.validator_value)}", _WRITE_AGAIN
 
 
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
 def segments(path: Path, folder: Path, dataset: Sequence[Segment]) -> None:
     """Check what a schema cannot say: audio inside `folder`, times in order, words and text alike, unmixed splits."""
     root = folder.resolve()
@@ -101,7 +105,7 @@ def segments(path: Path, folder: Path, dataset: Sequence[Segment]) -> None:
         if problem is None and segment.audio_file in seen:
             problem = f"is also the audio of segment {seen[segment.audio_file]}", "give each segment its own file"
         if problem is not None:
-            what = f"{json.dumps(segment.audio_file, ensure_ascii=False)} {problem[0]}"
+            what = f"{_shown(segment.audio_file)} {problem[0]}"
             raise ProsodyError(path, f"{place}, field 'audio_file'", what, problem[1])
         seen[segment.audio_file] = number
         _check_times(path, place, segment, end)
@@ -185,6 +189,5 @@ def _check_text(path: Path, place: str, segment: Segment) -> None:
     for number, (in_text, word) in enumerate(zip(marked.words, segment.words, strict=True), 1):
         for name, here, there in (("text", word.text, in_text.text), ("markers", word.markers, in_text.markers)):
             if here != there:
-                shown = [one if isinstance(one, str) else " ".join(one) or "none" for one in (here, there)]
-                what = f"is {shown[0]}, in the text {shown[1]}"
+                what = f"is {_shown(here)}, in the text {_shown(there)}"
                 raise ProsodyError(path, f"{place}, word {number}, field '{name}'", what, _AGREE)

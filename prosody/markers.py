@@ -28,7 +28,7 @@ class Marker:
 
     token: as written in text. kind: "pause", "pitch" or "emph"; a slot holds one of each at most.
     wire_id: the same in every base model's token streams. meaning: one line for people.
-    color: hex; the seven can be told apart with the common colour-vision deficiencies, on light and on dark.
+    color: hex; the seven can be told apart with each colour-vision deficiency, and read on white and on near-black.
     """
 
     token: str
@@ -47,13 +47,13 @@ MARKERS: tuple[Marker, ...] = tuple(
     Marker(token, kind, WIRE_ID_BASE + i, meaning, color)
     for i, (token, kind, meaning, color) in enumerate(
         (
-            ("<emph>", "emph", "the next word stands out: more pitch movement, louder and longer", "#D55E00"),
-            ("<pause_short>", "pause", "a silence of 0.2 to 0.8 seconds here", "#8C8C8C"),
-            ("<pause_long>", "pause", "a silence of 0.8 seconds or more here", "#8F7A00"),
-            ("<pitch_high>", "pitch", "the next word lies well above the speaker's usual pitch", "#3E9BDC"),
-            ("<pitch_low>", "pitch", "the next word lies well below the speaker's usual pitch", "#0072B2"),
-            ("<pitch_rising>", "pitch", "the pitch rises through the next word", "#009E73"),
-            ("<pitch_falling>", "pitch", "the pitch falls through the next word", "#CC79A7"),
+            ("<emph>", "emph", "the next word stands out: more pitch movement, louder and longer", "#C00078"),
+            ("<pause_short>", "pause", "a silence of 0.2 to 0.8 seconds here", "#CC8448"),
+            ("<pause_long>", "pause", "a silence of 0.8 seconds or more here", "#906000"),
+            ("<pitch_high>", "pitch", "the next word lies well above the speaker's usual pitch", "#549CB4"),
+            ("<pitch_low>", "pitch", "the next word lies well below the speaker's usual pitch", "#186CA8"),
+            ("<pitch_rising>", "pitch", "the pitch rises through the next word", "#A878FC"),
+            ("<pitch_falling>", "pitch", "the pitch falls through the next word", "#900CFC"),
         )
     )
 )
@@ -239,7 +239,7 @@ def _known(source: _Source, offset: int, chunk: str) -> str:
     hint = f"the nearest marker is <{nearest}>"
     if name.startswith("/"):
         hint = f"markers are not closed; the nearest marker, <{nearest}>, acts on {_acts_on(nearest)}"
-    elif not name.replace("_", "").isalnum():
+    elif not re.fullmatch(r"<[\w-]+>", chunk):
         hint += "; put a space after a “<” that belongs to the text"
     raise source.refuse(offset, f"unknown marker {shown} in {source.around(offset)}", hint)
 

@@ -1,0 +1,174 @@
+import hashlib
+import os
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prosody import files
+from prosody.errors import ProsodyError
+
+posix_permissions = pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() == 0, reason="folder permissions do not bind this user"
+)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_writes_and_reads_back(tmp_path):
+    path = tmp_path / "deep" / "er" / "a.txt"
+    files.write_text(path, "über\r\nline\n")
+    assert path.read_bytes() == "über\r\nline\n".encode()
+    assert files.read_text(path) == "über\r\nline\n"
+    assert names(path.parent) == ["a.txt"]
+
+
+def test_never_overwrites_unasked(tmp_path):
+    path = tmp_path / "a.bin"
+    files.write_bytes(path, b"1")
+    with pytest.raises(ProsodyError, match="already exists"):
+        files.write_bytes(path, b"2")
+    assert path.read_bytes() == b"1"
+    files.write_bytes(path, b"2", overwrite=True)
+    assert path.read_bytes() == b"2"
+    assert names(tmp_path) == ["a.bin"]
+
+
+def test_refuses_a_folder_even_when_overwriting(tmp_path):
+    with pytest.raises(ProsodyError, match="is a folder"):
+        files.write_bytes(tmp_path, b"", overwrite=True)
+
+
+def test_a_failed_block_leaves_everything_as_it_was(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"before")
+    with pytest.raises(RuntimeError), files.new_path(path, overwrite=True) as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError
+    assert path.read_bytes() == b"before"
+    assert names(tmp_path) == ["a.wav"]
+
+
+def test_the_temporary_name_keeps_the_suffix_and_the_folder(tmp_path):
+    with files.new_path(tmp_path / "a.wav") as temporary:
+        assert (temporary.suffix, temporary.parent) == (".wav", tmp_path)
+        temporary.write_bytes(b"x")
+        assert not (tmp_path / "a.wav").exists()
+    assert names(tmp_path) == ["a.wav"]
+
+
+def test_a_file_that_appears_meanwhile_is_kept(tmp_path):
+    path = tmp_path / "a.txt"
+    with pytest.raises(ProsodyError, match="already exists"), files.new_path(path) as temporary:
+        temporary.write_bytes(b"mine")
+        path.write_bytes(b"theirs")
+    assert path.read_bytes() == b"theirs"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_block_that_writes_nothing_is_told(tmp_path):
+    with pytest.raises(ProsodyError, match="not found"), files.new_path(tmp_path / "a.txt"):
+        pass
+
+
+def test_a_file_where_a_folder_should_be(tmp_path):
+    (tmp_path / "a").write_bytes(b"")
+    with pytest.raises(ProsodyError, match=r"a.b\.txt: "):
+        files.write_text(tmp_path / "a" / "b.txt", "x")
+
+
+@posix_permissions
+def test_a_folder_that_may_not_be_written(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(ProsodyError, match="may not be read or written"):
+            files.write_text(tmp_path / "a.txt", "x")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are limited in another way")
+def test_a_name_too_long_for_the_system(tmp_path):
+    with pytest.raises(ProsodyError, match="too long"):
+        files.write_text(tmp_path / ("a" * 300), "x")
+
+
+def test_sha256(tmp_path):
+    data = bytes(range(256)) * 5000
+    files.write_bytes(tmp_path / "a", data)
+    assert files.sha256(tmp_path / "a") == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("read", [files.read_bytes, files.read_text, files.read_json, files.sha256])
+def test_reading_what_is_not_there(read, tmp_path):
+    with pytest.raises(ProsodyError, match=r"nowhere.txt: not found — check the name$"):
+        read(tmp_path / "nowhere.txt")
+    with pytest.raises(ProsodyError, match="is a folder"):
+        read(tmp_path)
+    with pytest.raises(ProsodyError, match="null"):
+        read("a\0b")
+
+
+def test_text_that_is_not_utf8_names_the_line(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xef\xbb\xbfone\ntwo \xe9\n")
+    with pytest.raises(ProsodyError, match=r"line 2: is not UTF-8 \(byte 0xe9\) — save it as UTF-8"):
+        files.read_text(path)
+    path.write_bytes("one".encode("utf-16"))
+    with pytest.raises(ProsodyError, match="UTF-16"):
+        files.read_text(path)
+
+
+def test_a_byte_order_mark_is_not_text(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xef\xbb\xbfone")
+    assert files.read_text(path) == "one"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": 1,\n "b" 2}', r"line 2, column 6: is not JSON"),
+        ("", r"line 1, column 1: is not JSON"),
+        ('{"a": NaN}', r"it holds NaN"),
+        ("[-Infinity]", r"it holds -Infinity"),
+        ("[" * 100_000, r"nested too deeply"),
+        ("1" * 5000, r"is not JSON"),
+    ],
+)
+def test_bad_json(text, message, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(ProsodyError, match=message):
+        files.read_json(path)
+
+
+def test_nan_is_never_written(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(tmp_path / "a.json", float("nan"))
+    assert names(tmp_path) == []
+
+
+texts = st.text(st.characters(codec=None), max_size=20)  # lone surrogates too
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+)
+
+
+@given(values)
+def test_json_round_trip(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "round_trip.json"
+    files.write_json(path, data, overwrite=True)
+    assert files.read_json(path) == data
+
+
+def test_importing_the_foundations_is_light():
+    import subprocess
+
+    code = "import sys, prosody.errors, prosody.files, prosody.markers, prosody.dataset; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"numpy", "torch", "jsonschema", "soundfile", "plotly"} & {name.split(".")[0] for name in loaded}
