@@ -1,0 +1,172 @@
+"""The pitch of a spoken sentence: a calm line for the words without markers, a clear shape for those with one.
+
+Pitch is planned in semitones (st) about a line that sinks through each phrase. A word's shape is a few knots over its
+voiced frames; between knots the pitch moves straight and is then smoothed. Unmarked words keep part of the movement
+that the voice itself would make, within bounds, so that none of them does by chance what a marker asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from prosody.voice.parameters import SpeakParameters
+
+VOICED_HZ = 60.0
+REFERENCE_HZ = 190.0
+"""The built-in voice's usual pitch; semitones are counted from here."""
+_PHRASE_LEVEL_ST = 0.7  # how far a phrase may lie from the usual pitch
+_SMOOTHING = np.hanning(7)[1:-1] / np.hanning(7)[1:-1].sum()  # 5 frames, 62 ms
+_MICRO = 0.3  # share kept of the movement within a syllable
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A word on the frame grid: its frames [start, end), where its stress lies, its markers, if it opens a phrase."""
+
+    start: int
+    end: int
+    stress: int
+    markers: tuple[str, ...]
+    opens_phrase: bool = False
+
+
+@dataclass(frozen=True)
+class Pitch:
+    """The pitch asked for through a word, Hz: median, at its first and last voiced frame, highest."""
+
+    level_hz: float
+    start_hz: float
+    end_hz: float
+    peak_hz: float
+
+
+def plan(
+    f0_hz: np.ndarray, shapes: Sequence[Shape], parameters: SpeakParameters
+) -> tuple[np.ndarray, list[Pitch | None]]:
+    """The pitch to speak with, and what that asks of each word (None for a word without voiced frames).
+
+    f0_hz [n_frames]: the voice's own pitch, near 0 where unvoiced; unvoiced frames stay as they are.
+    """
+    voiced = f0_hz > VOICED_HZ
+    if not voiced.any():
+        return f0_hz, [None] * len(shapes)
+    frames = np.arange(len(f0_hz))
+    own_st = _without_edges(voiced, 12 * np.log2(np.maximum(f0_hz, VOICED_HZ) / REFERENCE_HZ))
+    line = _line(voiced, own_st, shapes, parameters)
+    rest = (own_st - line) * parameters.movement
+    knots: list[tuple[float, float]] = []
+    for shape in shapes:
+        inside = shape.start + np.flatnonzero(voiced[shape.start : shape.end])
+        if len(inside):
+            knots += _knots(shape, inside, rest, parameters)
+    at, height = (np.array(one) for one in zip(*sorted(knots), strict=True)) if knots else (np.zeros(1), np.zeros(1))
+    curve = line + _smooth(np.interp(frames, at, height))
+    curve += _micro(voiced, own_st, shapes) * parameters.movement * _MICRO
+    planned = np.clip(REFERENCE_HZ * 2 ** (curve / 12), parameters.f0_floor_hz, parameters.f0_ceiling_hz)
+    planned = np.where(voiced, planned, f0_hz).astype(np.float32)
+    return planned, [_pitch(planned, voiced, shape) for shape in shapes]
+
+
+def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """[start, end) of each stretch where `mask` holds."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _without_edges(voiced: np.ndarray, st: np.ndarray) -> np.ndarray:
+    """Pitch with the frames where voicing sets in and dies off, which fall steeply, levelled to their neighbours.
+
+    Unvoiced frames are bridged in a straight line.
+    """
+    trusted = np.zeros_like(voiced)
+    for start, end in _runs(voiced):
+        middle = np.median(st[start:end])
+        good = start + np.flatnonzero(np.abs(st[start:end] - middle) < 7)
+        trusted[good[1:-1] if len(good) > 4 else good] = True
+    good = np.flatnonzero(trusted)
+    return np.interp(np.arange(len(st)), good, st[good]) if len(good) else st
+
+
+def _line(
+    voiced: np.ndarray, own_st: np.ndarray, shapes: Sequence[Shape], parameters: SpeakParameters
+) -> np.ndarray:
+    """The sinking line under each phrase, near the pitch at which the voice itself would speak it."""
+    starts = [0] + [shape.start for shape in shapes[1:] if shape.opens_phrase] + [len(voiced)]
+    line = np.zeros(len(voiced))
+    for start, end in pairwise(starts):
+        if end <= start:
+            continue
+        inside = start + np.flatnonzero(voiced[start:end])
+        if not len(inside):
+            continue
+        level = float(np.clip(np.median(own_st[inside]), -_PHRASE_LEVEL_ST, _PHRASE_LEVEL_ST))
+        n_frames = inside[-1] - inside[0] + 1
+        fall = min(parameters.decline_st_s * n_frames * 0.0125, parameters.decline_st)
+        line[start:end] = level + np.interp(np.arange(start, end), [inside[0], inside[-1]], [fall / 2, -fall / 2])
+    return line
+
+
+def _knots(
+    shape: Shape, inside: np.ndarray, rest: np.ndarray, parameters: SpeakParameters
+) -> list[tuple[float, float]]:
+    """(frame, st above the line) through one word; inside: its voiced frames."""
+    first, last = float(inside[0]), float(inside[-1])
+    emph = "<emph>" in shape.markers
+    pitch = next((token for token in shape.markers if token.startswith("<pitch_")), None)
+    inset = min(3.0, (last - first) / 5)
+    if pitch in ("<pitch_rising>", "<pitch_falling>"):
+        rise = parameters.rising_st if pitch == "<pitch_rising>" else -parameters.falling_st
+        rise *= 1.25 if emph else 1.0
+        inset = min(2.0, inset)
+        return [(first + inset, -rise / 2), (last - inset / 2, rise / 2)]
+    level = {"<pitch_high>": parameters.high_st, "<pitch_low>": parameters.low_st}.get(pitch, 0.0)
+    if emph:
+        peak = float(np.clip(shape.stress, first + (last - first) * 0.25, first + (last - first) * 0.65))
+        base = level - 0.5 if level else -0.5
+        top = level + parameters.emph_st * (0.75 if level else 1.0)
+        return [(first, base), (peak - 1, top), (peak + 1, top), (last, base - 0.5)]
+    if pitch:
+        return [(first + inset, level), (last - inset, level)]
+    return _calm(inside, rest, parameters)
+
+
+def _calm(inside: np.ndarray, rest: np.ndarray, parameters: SpeakParameters) -> list[tuple[float, float]]:
+    """Knots of an unmarked word: the voice's own movement, bounded in level and slope."""
+    thirds = np.array_split(inside, 3) if len(inside) >= 6 else [inside]
+    at = np.array([part.mean() for part in thirds])
+    height = np.array([np.median(rest[part]) for part in thirds])
+    if len(at) > 1:
+        slope = height[-1] - height[0]
+        excess = slope - np.clip(slope, -parameters.slope_limit_st, parameters.slope_limit_st)
+        height -= excess * (np.linspace(0, 1, len(at)) - 0.5)
+    middle = np.median(height)
+    height -= middle - np.clip(middle, -parameters.level_limit_st, parameters.level_limit_st)
+    height = np.clip(height, -2 * parameters.level_limit_st, 2 * parameters.level_limit_st)
+    return list(zip(at.tolist(), height.tolist(), strict=True))
+
+
+def _smooth(curve: np.ndarray) -> np.ndarray:
+    half = len(_SMOOTHING) // 2
+    return np.convolve(np.pad(curve, half, mode="edge"), _SMOOTHING, mode="valid")
+
+
+def _micro(voiced: np.ndarray, own_st: np.ndarray, shapes: Sequence[Shape]) -> np.ndarray:
+    """The voice's own small movement (st) in unmarked words, 0 elsewhere."""
+    wide = np.ones(9) / 9
+    slow = np.convolve(np.pad(own_st, 4, mode="edge"), wide, mode="valid")
+    micro = np.where(voiced, np.clip(own_st - slow, -1.5, 1.5), 0.0)
+    for shape in shapes:
+        if any(token.startswith(("<pitch_", "<emph")) for token in shape.markers):
+            micro[shape.start : shape.end] = 0.0
+    return micro
+
+
+def _pitch(f0_hz: np.ndarray, voiced: np.ndarray, shape: Shape) -> Pitch | None:
+    inside = f0_hz[shape.start : shape.end][voiced[shape.start : shape.end]]
+    if not len(inside):
+        return None
+    return Pitch(float(np.median(inside)), float(inside[0]), float(inside[-1]), float(inside.max()))

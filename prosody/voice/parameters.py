@@ -1,0 +1,87 @@
+"""How strongly each marker is spoken: every figure the voice uses, in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from prosody.errors import ProsodyError
+
+
+@dataclass(frozen=True)
+class SpeakParameters:
+    """What a marker does to a word or a gap, and what an unmarked word may do.
+
+    rate: speaking rate, 1 is the voice's own.
+    emph_*: how far the pitch peaks above the line (st), how much longer the word, how much higher its log energy.
+    high_st, low_st: level against the phrase's line. rising_st, falling_st: movement through the voiced part.
+    slope_voiced_s: a word that rises or falls is lengthened until this much of it is voiced, at most `slope_stretch`.
+    pause_*_s: shortest and longest silence; one of between is drawn for each pause.
+    gap_s: the longest silence where no pause is written.
+    movement: how much of the voice's own pitch movement unmarked words keep; level_limit_st, slope_limit_st bound it.
+    decline_st_s, decline_st: how fast and how far the line of a phrase sinks. f0_*_hz: no pitch beyond these.
+    rms_db: level of the speech (dB of full scale). peak: no sample beyond it.
+    """
+
+    rate: float = 1.0
+    emph_st: float = 4.0
+    emph_duration: float = 1.3
+    emph_energy: float = 1.28
+    high_st: float = 4.0
+    low_st: float = -4.0
+    rising_st: float = 6.0
+    falling_st: float = 7.0
+    slope_voiced_s: float = 0.2
+    slope_stretch: float = 1.5
+    pause_short_s: tuple[float, float] = (0.35, 0.6)
+    pause_long_s: tuple[float, float] = (0.95, 1.4)
+    gap_s: float = 0.12
+    movement: float = 0.5
+    level_limit_st: float = 0.8
+    slope_limit_st: float = 0.8
+    decline_st_s: float = 1.0
+    decline_st: float = 2.0
+    f0_floor_hz: float = 110.0
+    f0_ceiling_hz: float = 380.0
+    rms_db: float = -20.0
+    peak: float = 0.89
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            for number in value if isinstance(value, (tuple, list)) else (value,):
+                if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
+                    raise ProsodyError(None, field.name, f"is {value!r}", "give a number")
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ProsodyError(None, name, f"is {value}", f"give a number from {low} to {high}")
+        for name in ("pause_short_s", "pause_long_s"):
+            span = getattr(self, name)
+            if not isinstance(span, (tuple, list)) or len(span) != 2 or not 0 <= span[0] <= span[1] <= 10:
+                raise ProsodyError(None, name, f"is {span!r}", "give the shortest and the longest, like (0.35, 0.6)")
+
+
+_RANGES = (
+    ("rate", 0.5, 2.0),
+    ("emph_st", 0.0, 8.0),
+    ("emph_duration", 1.0, 2.0),
+    ("emph_energy", 1.0, 1.3),
+    ("high_st", 0.0, 8.0),
+    ("low_st", -8.0, 0.0),
+    ("rising_st", 0.0, 12.0),
+    ("falling_st", 0.0, 12.0),
+    ("slope_voiced_s", 0.0, 0.5),
+    ("slope_stretch", 1.0, 2.0),
+    ("gap_s", 0.0, 10.0),
+    ("movement", 0.0, 2.0),
+    ("level_limit_st", 0.0, 12.0),
+    ("slope_limit_st", 0.0, 12.0),
+    ("decline_st_s", 0.0, 10.0),
+    ("decline_st", 0.0, 12.0),
+    ("f0_floor_hz", 60.0, 200.0),
+    ("f0_ceiling_hz", 200.0, 600.0),
+    ("rms_db", -60.0, -6.0),
+    ("peak", 0.05, 0.99),
+)

@@ -1,0 +1,189 @@
+"""One sentence spoken by the engine, with its words' markers put into durations, pitch and energy."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from prosody.markers import MarkedWord
+from prosody.voice import contour, pieces
+from prosody.voice.parameters import SpeakParameters
+
+_VOWELS = frozenset("AIOQWYaiuæɑɒɔəɛɜɪʊʌᵻᵊɐɚ")
+_SLOPES = frozenset(("<pitch_rising>", "<pitch_falling>"))
+_SPACES = frozenset(("", " "))
+
+
+@dataclass(frozen=True)
+class Target:
+    """What was asked of one word.
+
+    f0_*_hz: pitch at the median, at its first and its last voiced frame, and at its highest; None without voiced sound.
+    duration_scale, energy_scale: against what the voice itself would do.
+    pause_before_s: silence, 0 where none is asked for.
+    """
+
+    f0_level_hz: float | None = None
+    f0_start_hz: float | None = None
+    f0_end_hz: float | None = None
+    f0_peak_hz: float | None = None
+    duration_scale: float = 1.0
+    energy_scale: float = 1.0
+    pause_before_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Words that the engine speaks in one go.
+
+    words: with their markers. numbers: each word's place in the whole text. phones: its sounds, "" if it has none.
+    """
+
+    engine: ModuleType
+    words: tuple[MarkedWord, ...]
+    numbers: tuple[int, ...]
+    phones: tuple[str, ...]
+
+    @property
+    def sounding(self) -> list[int]:
+        """The numbers of the words that have a sound."""
+        return [k for k, sounds in zip(self.numbers, self.phones, strict=True) if self.engine.sounds(sounds)]
+
+
+def say(
+    engine: ModuleType,
+    voice: Any,
+    sentence: Sentence,
+    *,
+    pauses: Mapping[int, float],
+    parameters: SpeakParameters,
+    rng: np.random.Generator,
+) -> tuple[list[pieces.Piece], dict[int, Target]]:
+    """Speak a sentence: its pieces between silences, and what was asked of each word that sounds.
+
+    pauses: silence (s) before words, by number in the whole text.
+    """
+    sounding = sentence.sounding
+    if not sounding:
+        return [], {}
+    local = [sentence.numbers.index(k) for k in sounding]
+    breaks = [i for i, k in zip(local, sounding, strict=True) if k in pauses]
+    encoded = engine.encode(voice, sentence.phones, breaks=breaks, speed=parameters.rate)
+    words = [sentence.words[i] for i in local]
+    scales = _duration_scales(engine, voice, encoded, local, words, parameters)
+    units = stretched(encoded.units, encoded.owner, dict(zip(local, scales, strict=True)))
+    f0_hz, energy = engine.predict(voice, encoded, units)
+    slots = _slots(engine, encoded, units, local, breaks)
+    shapes = _shapes(engine, encoded, units, local, words, slots)
+    f0_hz, pitches = contour.plan(f0_hz, shapes, parameters)
+    gains = [parameters.emph_energy if "<emph>" in word.markers else 1.0 for word in words]
+    energy = raised(energy, shapes, gains)
+    samples = engine.render(voice, encoded, units, f0_hz, energy, rng)
+    targets = {
+        k: Target(*(dataclasses.astuple(pitch) if pitch else (None,) * 4), scale, gain)
+        for k, pitch, scale, gain in zip(sounding, pitches, scales, gains, strict=True)
+    }
+    return pieces.cut(samples, sounding, dict(zip(sounding[1:], slots, strict=True))), targets
+
+
+def _duration_scales(
+    engine: ModuleType,
+    voice: Any,
+    encoded: Any,
+    local: Sequence[int],
+    words: Sequence[MarkedWord],
+    parameters: SpeakParameters,
+) -> list[float]:
+    """How much longer each word is made: the emphasised, and those too short for their pitch to move audibly."""
+    scales = [parameters.emph_duration if "<emph>" in word.markers else 1.0 for word in words]
+    sloped = [n for n, word in enumerate(words) if _SLOPES & set(word.markers)]
+    if not sloped:
+        return scales
+    f0_hz, _ = engine.predict(voice, encoded, encoded.units)
+    bounds = _bounds(engine, encoded, encoded.units, local)
+    for n in sloped:
+        start, end = (round(at / engine.FRAME_S) for at in bounds[n])
+        voiced_s = max(1, int((f0_hz[start:end] > contour.VOICED_HZ).sum())) * engine.FRAME_S
+        needed = min(parameters.slope_voiced_s / voiced_s, parameters.slope_stretch)
+        scales[n] = max(scales[n], needed)
+    return scales
+
+
+def stretched(units: np.ndarray, owner: np.ndarray, scales: Mapping[int, float]) -> np.ndarray:
+    """Durations [n_phones] with each word's multiplied; rounding errors are carried on from phone to phone."""
+    result = units.copy()
+    for word, scale in scales.items():
+        if scale == 1.0:
+            continue
+        at = np.flatnonzero(owner == word)
+        ends = np.round(np.cumsum(units[at]) * scale).astype(units.dtype)
+        result[at] = np.maximum(np.diff(ends, prepend=0), 1)
+    return result
+
+
+def _bounds(engine: ModuleType, encoded: Any, units: np.ndarray, local: Sequence[int]) -> list[tuple[float, float]]:
+    """(start, end) of each word in s: each begins where the one before it ends."""
+    ends_s = np.cumsum(units) * (engine.FRAME_S * engine.FRAMES_PER_UNIT) - engine.BOUNDARY_LEAD_S
+    ends = [float(ends_s[np.flatnonzero(encoded.owner == word)[-1]]) for word in local]
+    return list(zip([0.0, *ends[:-1]], ends, strict=True))
+
+
+def _slots(
+    engine: ModuleType, encoded: Any, units: np.ndarray, local: Sequence[int], breaks: Sequence[int]
+) -> list[pieces.Slot]:
+    """The place before each word but the first."""
+    unit_s = engine.FRAME_S * engine.FRAMES_PER_UNIT
+    at_s = np.concatenate([[0.0], np.cumsum(units) * unit_s])
+    slots = []
+    for before, word in pairwise(local):
+        last = np.flatnonzero(encoded.owner == before)[-1]
+        first = np.flatnonzero(encoded.owner == word)[0]
+        seconds = at_s[last] - engine.BOUNDARY_LEAD_S, at_s[first + 1], at_s[last + 1] - engine.BOUNDARY_LEAD_S
+        start, end, boundary = (max(0, round(s * engine.SAMPLE_RATE)) for s in seconds)
+        punctuated = any(c not in _SPACES for c in encoded.phones[last + 1 : first])
+        slots.append(pieces.Slot((start, end), boundary, word in breaks, punctuated))
+    return slots
+
+
+def _shapes(
+    engine: ModuleType,
+    encoded: Any,
+    units: np.ndarray,
+    local: Sequence[int],
+    words: Sequence[MarkedWord],
+    slots: Sequence[pieces.Slot],
+) -> list[contour.Shape]:
+    """The words on the frame grid."""
+    opens = [True, *(slot.pause or slot.punctuated for slot in slots)]
+    ends = np.cumsum(units) * engine.FRAMES_PER_UNIT - round(engine.BOUNDARY_LEAD_S / engine.FRAME_S)
+    shapes = []
+    bounds = _bounds(engine, encoded, units, local)
+    for word, (start_s, end_s), marked, opening in zip(local, bounds, words, opens, strict=True):
+        vowel = _stressed_vowel(encoded, word)
+        stress = int(ends[vowel]) - int(units[vowel])  # its middle: a unit is two frames
+        frames = max(0, round(start_s / engine.FRAME_S)), round(end_s / engine.FRAME_S)
+        shapes.append(contour.Shape(*frames, stress, marked.markers, opening))
+    return shapes
+
+
+def _stressed_vowel(encoded: Any, word: int) -> int:
+    """The phone with the word's main stress, else its first vowel, else its first phone."""
+    at = np.flatnonzero(encoded.owner == word)
+    stressed = [k + 1 for k in at[:-1] if encoded.phones[k] == "ˈ"]
+    vowels = [k for k in at if encoded.phones[k] in _VOWELS]
+    return int((stressed or vowels or [at[0]])[0])
+
+
+def raised(energy: np.ndarray, shapes: Sequence[contour.Shape], gains: Sequence[float]) -> np.ndarray:
+    """Log energy [n_frames] with the louder frames of each word multiplied by its gain, eased in and out."""
+    factor = np.ones(len(energy))
+    for shape, gain in zip(shapes, gains, strict=True):
+        factor[max(0, shape.start) : shape.end] = gain
+    eased = np.convolve(np.pad(factor, 1, mode="edge"), np.ones(3) / 3, mode="valid")
+    return np.where(energy > 0, energy * eased, energy).astype(np.float32)
