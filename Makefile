@@ -1,0 +1,20 @@
+# Thin names over `python -m prosody …`; the README has the same commands for PowerShell.
+# Parameters: make train P="epochs=5 base_model=gpt2". Another Python: make PYTHON=python3.12 demo
+PYTHON ?= python3
+P ?=
+
+.PHONY: help setup demo test lab segment prepare train generate runs sample lint lock clean
+
+help:
+	@$(PYTHON) -m prosody --help
+
+demo segment prepare train generate:
+	@$(PYTHON) -m prosody $@ $(P)
+
+setup test lab runs lint lock clean:
+	@$(PYTHON) -m prosody $@ $(P)
+
+# The built-in corpus as files: make sample DIR=corpus
+DIR ?= corpus
+sample:
+	@$(PYTHON) -m prosody sample $(DIR) $(P)

@@ -1,0 +1,5 @@
+"""Set-up, runs and their records. A notebook needs one line of it: `run = workflow.stage("segment", parameters)`."""
+
+from prosody.workflow.stages import Stage, stage
+
+__all__ = ["Stage", "stage"]

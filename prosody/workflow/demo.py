@@ -1,0 +1,65 @@
+"""The whole workflow in one go: the four stages, each on the run before it, and where its results are."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from prosody.errors import ProsodyError
+from prosody.workflow import parameters as parameter_cells
+from prosody.workflow import record, runner
+from prosody.workflow.progress import Progress, elapsed
+
+
+def run_all(given: Mapping[str, Any]) -> list[record.Run]:
+    """Run segment, prepare, train and generate; each gets those of the given parameters that it has.
+
+    Prints the time of each, the total, the peak of memory and the results. Returns the four runs.
+    Raises ProsodyError, before anything runs, for a parameter that no stage has; RunFailed if a stage fails.
+    """
+    shared = _divided(given)
+    started, done = time.monotonic(), []
+    for name in record.STAGES:
+        values = shared[name]
+        for before in done:
+            values = {f"{before.stage}_run": before.id} | values
+        known = {parameter.name for parameter in parameter_cells.of_notebook(runner.notebook_of(name))}
+        values = {key: value for key, value in values.items() if key in known}
+        run_id = runner.run_notebook(runner.notebook_of(name), values, progress=Progress())
+        done.append(record.read(record.runs_folder() / name / run_id))
+        print(f"{name} done in {done[-1].status['seconds']:.0f} s", file=sys.stderr, flush=True)
+    print(summary(done, time.monotonic() - started))
+    return done
+
+
+def summary(done: list[record.Run], seconds: float) -> str:
+    """What the demo tells at its end: time, memory, and where to look and listen."""
+    lines = ["", f"{'stage':10}{'time':>9}{'memory':>10}   record"]
+    for run in done:
+        memory = f"{run.status.get('peak_rss_mb') or 0:,} MB"
+        lines.append(f"{run.stage:10}{elapsed(run.status['seconds']):>9}{memory:>10}   {record.shown(run.folder)}")
+    peak = max(run.status.get("peak_rss_mb") or 0 for run in done)
+    lines += [f"{'together':10}{elapsed(seconds):>9}{f'{peak:,} MB':>10}", ""]
+    lines += [f"listen:  {record.shown(path)}" for path in sorted(done[-1].artifacts.rglob("*.wav"))]
+    lines += [f"look:    {record.shown(run.folder / 'notebook.ipynb')}" for run in done]
+    return "\n".join([*lines, "next:    `make lab` opens the notebooks, `make runs` lists the runs"])
+
+
+def _divided(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Each stage's own parameters out of those given, checked against its notebook."""
+    known = {name: parameter_cells.of_notebook(runner.notebook_of(name)) for name in record.STAGES}
+    names = {parameter.name for parameters in known.values() for parameter in parameters}
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(names))}"
+            raise ProsodyError(None, f"parameter {name!r}", "no stage has such a parameter", remedy)
+    return {
+        stage: parameter_cells.checked(
+            runner.notebook_of(stage), of_stage, {p.name: given[p.name] for p in of_stage if p.name in given}
+        )
+        for stage, of_stage in known.items()
+    }

@@ -1,0 +1,159 @@
+"""What a notebook holds while it runs: the folder of its run, and where its input comes from.
+
+    run = workflow.stage("prepare", parameters)
+    segments = run.upstream("segment", segment_run) / "segments"
+    ...
+    run.finish({"examples": 50})
+
+Under the runner this is the run that the runner made. In JupyterLab it is a run of its own, with the same record, and
+stages whose results are missing are run first.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from prosody.errors import ProsodyError
+
+RUN_DIR = "PROSODY_RUN_DIR"
+_open_in_lab: dict[str, Path] = {}
+
+
+class Stage:
+    """A stage at work. folder: of its run. artifacts, tb: folders in it for results and for TensorBoard events."""
+
+    def __init__(self, name: str, folder: Path, *, headless: bool) -> None:
+        self.name, self.folder, self.headless = name, folder, headless
+        self.artifacts, self.tb = folder / "artifacts", folder / "tb"
+        self._outputs: list[Path] = []
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.folder.name
+
+    def log(self, line: str, *, show: bool = True) -> None:
+        """A line for log.txt. show: in JupyterLab, print it too (under the runner everything printed is logged)."""
+        if not self.headless:
+            with open(self.folder / "log.txt", "a", encoding="utf-8") as file:
+                file.write(line.rstrip("\n") + "\n")
+        if show or self.headless:
+            print(line, flush=True)
+
+    def upstream(self, stage: str, given: str = "latest") -> Path:
+        """The artifacts folder of the run this one builds on; its id goes into upstream.json.
+
+        given: "latest" for the latest ok run of `stage`, or a run's id (its start is enough).
+        Raises ProsodyError if there is no such run. In JupyterLab, where "latest" finds none, it is made first.
+        """
+        from prosody.files import read_json, write_json
+        from prosody.workflow import record
+
+        found = record.find(record.runs_folder(), stage, given)
+        if found is None:
+            if self.headless:
+                raise ProsodyError(None, None, f"no ok run of {stage}", f"run `make {stage}` first")
+            found = _make(stage)
+        path = self.folder / "upstream.json"
+        write_json(path, {**read_json(path), stage: found.id}, overwrite=True)
+        self.log(f"{self.name}: from {stage} run {found.id}")
+        return found.artifacts
+
+    def input(self, path: str | os.PathLike[str]) -> Path:
+        """A file or folder that this stage reads, with its hash in inputs.json.
+
+        A relative path is looked for in the current folder, then in the clone. Raises ProsodyError if it is missing.
+        """
+        from prosody.files import read_json, write_json
+        from prosody.workflow import record
+
+        given = Path(path).expanduser()
+        found = next((p for p in (given, record.root() / given) if p.exists()), None)
+        if found is None:
+            raise ProsodyError(given, None, "not found", "check the name; a relative one starts at the clone's folder")
+        known = read_json(self.folder / "inputs.json")
+        known += [entry for entry in record.described(found, self.folder) if entry not in known]
+        write_json(self.folder / "inputs.json", known, overwrite=True)
+        return found
+
+    def output(self, path: str | os.PathLike[str]) -> Path:
+        """A file that this stage writes, for outputs.json; a relative path lies in the artifacts, which all go there."""
+        target = self.artifacts / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._outputs.append(target)
+        return target
+
+    def finish(self, metrics: Mapping[str, Any]) -> None:
+        """The stage is done: write its metrics and the hashes of all it made. In JupyterLab the run is now ok."""
+        from prosody.files import write_json
+        from prosody.workflow import record
+
+        written = record.described(self.artifacts, self.folder)
+        outside = [path for path in self._outputs if not path.is_relative_to(self.artifacts) and path.exists()]
+        written += [entry for path in outside for entry in record.described(path, self.folder)]
+        write_json(self.folder / "outputs.json", written, overwrite=True)
+        write_json(self.folder / "metrics.json", record.plain(metrics), overwrite=True)
+        if not self.headless:
+            _keep_notebook(self.folder)
+            record.end(self.folder, "ok", code=0)
+            _open_in_lab.pop(self.name, None)
+        self.log(f"{self.name}: ok, run {self.id}")
+
+
+def stage(name: str, parameters: Mapping[str, Any] | None = None) -> Stage:
+    """Begin a stage, in a notebook.
+
+    name: "segment", "prepare", "train" or "generate". parameters: what the notebook was run with, for the record.
+    """
+    if given := os.environ.get(RUN_DIR):
+        return Stage(name, Path(given), headless=True)
+    from prosody.workflow import record
+
+    if before := _open_in_lab.get(name):  # Run All once more, before the last one had finished
+        with suppress(ProsodyError):
+            record.end(before, "interrupted", code=130)
+    folder = record.start(name, dict(parameters or {}), runs=record.runs_folder(), how="lab")
+    _open_in_lab[name] = folder
+    print(f"{name}: recorded in {record.shown(folder)}", flush=True)
+    return Stage(name, folder, headless=False)
+
+
+def _make(wanted: str) -> Any:
+    """Run, headless with their defaults, the stages up to `wanted` that have no ok run yet; return the last one's run.
+
+    Raises ProsodyError if one of them fails.
+    """
+    from prosody.workflow import record
+
+    chain = [wanted]
+    while (before := record.UPSTREAM.get(chain[0])) and record.find(record.runs_folder(), before) is None:
+        chain.insert(0, before)
+    path = os.pathsep.join([str(record.root()), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PROSODY_SETUP": "off", "PYTHONPATH": path}
+    for name in chain:
+        print(f"There is no ok run of {name} yet: running it with its defaults.", flush=True)
+        command = [sys.executable, "-m", "prosody", name]
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+        ) as process:
+            for line in process.stderr:
+                print(line, end="", flush=True)
+        if process.returncode:
+            raise ProsodyError(None, None, f"{name} did not end well", "see above, or `python -m prosody runs`")
+    return record.find(record.runs_folder(), wanted)
+
+
+def _keep_notebook(folder: Path) -> None:
+    """Copy the open notebook, as last saved, into the record."""
+    saved = Path(os.environ.get("JPY_SESSION_NAME", ""))
+    if saved.is_file():
+        from prosody.workflow.runner import scrub
+
+        (folder / "notebook.ipynb").write_bytes(saved.read_bytes())
+        scrub(folder / "notebook.ipynb", saved)
