@@ -1,0 +1,1 @@
+"""What the notebooks show. Nothing outside this package imports plotly or ipywidgets."""

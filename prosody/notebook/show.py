@@ -1,0 +1,62 @@
+"""Marked text with its markers in colour: as HTML for notebooks, with ANSI colours for terminals."""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+
+from prosody import markers
+from prosody.markers import BY_TOKEN, MarkedText
+
+
+def marked_html(marked: str | MarkedText) -> str:
+    """Marked text as one HTML block, each marker a label in its colour, its meaning as a tooltip; all text is escaped.
+
+    Raises ProsodyError if `marked` is a string that does not parse.
+    """
+    marked = _parsed(marked)
+    chunks = []
+    for word in marked.words:
+        chunks += [_marker_html(token) for token in word.markers]
+        acted_on = any(BY_TOKEN[token].kind != "pause" for token in word.markers)
+        chunks.append(f"<b>{html.escape(word.text)}</b>" if acted_on else html.escape(word.text))
+    if marked.final:
+        chunks.append(_marker_html(marked.final))
+    return f'<div dir="auto" style="line-height:1.7">{" ".join(chunks)}</div>'
+
+
+def marked_ansi(marked: str | MarkedText, *, color: bool = True) -> str:
+    """Marked text as one line for a terminal, its markers in colour if `color`; control characters are escaped.
+
+    Raises ProsodyError if `marked` is a string that does not parse.
+    """
+    marked = _parsed(marked)
+    chunks = []
+    for word in marked.words:
+        chunks += [_marker_ansi(token, color) for token in word.markers]
+        chunks.append(_harmless(word.text))
+    if marked.final:
+        chunks.append(_marker_ansi(marked.final, color))
+    return " ".join(chunks)
+
+
+def _parsed(marked: str | MarkedText) -> MarkedText:
+    return markers.parse(marked) if isinstance(marked, str) else marked
+
+
+def _marker_html(token: str) -> str:
+    marker = BY_TOKEN[token]
+    style = f"background:{marker.color};color:#fff;border-radius:3px;padding:0 0.3em;font:0.8em monospace"
+    return f'<span style="{style}" title="{html.escape(marker.meaning)}">{html.escape(token)}</span>'
+
+
+def _marker_ansi(token: str, color: bool) -> str:
+    if not color:
+        return token
+    red, green, blue = (int(BY_TOKEN[token].color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"\x1b[38;2;{red};{green};{blue}m{token}\x1b[0m"
+
+
+def _harmless(text: str) -> str:
+    """Control characters as escapes, so that a word cannot steer the terminal; joiners and marks stay as they are."""
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)

@@ -1,0 +1,126 @@
+"""What all figures share: a look that reads on light and on dark pages, and helpers that keep their JSON small."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from prosody.markers import BY_TOKEN
+
+TEXT = "#7a7a7a"  # about 4.3:1 on white and on JupyterLab's dark page
+GRID = "rgba(128,128,128,0.22)"
+WAVE = "#6f8fae"
+F0 = "#00876c"
+ACCENT = "#d55e00"
+SHADES = ("rgba(24,108,168,0.13)", "rgba(204,132,72,0.16)")
+PAUSE_SHADE = "rgba(128,128,128,0.18)"
+
+MAX_POINTS = 4000  # of a curve
+PAGE_PIXELS = 900  # of plot, on the narrowest page that labels are laid out for
+
+
+def dress(figure: go.Figure, *, title: str, height: int, legend: bool = False) -> go.Figure:
+    """Give a figure the common look: transparent, mid-tone text, the legend below, no template in its JSON.
+
+    height: pixels. legend: whether to show one.
+    """
+    figure.update_layout(
+        template="none",
+        height=height,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": TEXT, "size": 12, "family": "system-ui, sans-serif"},
+        margin={"l": 64, "r": 24, "t": 48 if title else 20, "b": 88 if legend else 56},
+        hoverlabel={"align": "left"},
+        showlegend=legend,
+        legend={
+            "orientation": "h",
+            "yref": "container",
+            "y": 0.005,
+            "yanchor": "bottom",
+            "x": 0,
+            "traceorder": "normal",
+        },
+    )
+    if title:
+        figure.update_layout(title={"text": text(title), "x": 0, "xref": "paper", "font": {"size": 15}})
+    figure.update_xaxes(gridcolor=GRID, zeroline=False, linecolor=GRID, title_standoff=6)
+    figure.update_yaxes(gridcolor=GRID, zeroline=False, linecolor=GRID, title_standoff=8)
+    return figure
+
+
+def text(raw: str) -> str:
+    """Text as plotly shows it, which reads a little HTML: escaped."""
+    return html.escape(raw, quote=False)
+
+
+def lines(rows: Iterable[str]) -> str:
+    """Rows of a hover text."""
+    return "<br>".join(rows)
+
+
+def meaning(token: str) -> str:
+    """A marker and its meaning as a row of a hover text."""
+    return f"{text(token)} {BY_TOKEN[token].meaning}"
+
+
+def add_curve(
+    figure: go.Figure,
+    values: np.ndarray,
+    step: float,
+    *,
+    color: str,
+    hover: str | None,
+    row: int,
+    start: float = 0.0,
+    max_points: int = MAX_POINTS,
+) -> None:
+    """Draw a curve as a line or, when it has too many points, as the band between its least and greatest values.
+
+    values [shape=(n,)]: points `step` apart, the first at `start`. hover: a hover template, None for no hover.
+    """
+    low, high, step = envelope(values, step, max_points=max_points)
+    band = low is not high
+    common = {"x0": round(start + (step / 2 if band else 0), 6), "dx": step, "mode": "lines", "showlegend": False}
+    common |= {"hovertemplate": hover} if hover else {"hoverinfo": "skip"}
+    line = {"color": color, "width": 0.8 if band else 1.2}
+    figure.add_scatter(y=high, line=line, row=row, col=1, **common)
+    if band:
+        figure.add_scatter(y=low, line=line, fill="tonexty", fillcolor=color, row=row, col=1, **common)
+
+
+def envelope(values: np.ndarray, step: float, *, max_points: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """The least and the greatest of each stretch of a curve, at most `max_points` numbers in all.
+
+    values [shape=(n,)]: points `step` apart. Returns (least, greatest, length of a stretch), float32, to four decimals;
+    a curve that is short enough comes back as it is, the same array twice. Non-finite values are passed over.
+    """
+    values = np.round(np.asarray(values, dtype=np.float32), 4)
+    if len(values) <= max_points:
+        return values, values, step
+    width = -(-len(values) // (max_points // 2))
+    padded = np.full(-(-len(values) // width) * width, np.nan, dtype=np.float32)
+    padded[: len(values)] = np.where(np.isfinite(values), values, np.nan)
+    stretches = padded.reshape(-1, width)
+    return np.fmin.reduce(stretches, axis=1), np.fmax.reduce(stretches, axis=1), step * width
+
+
+def lanes(centres: Sequence[float], widths: Sequence[float], *, most: int) -> list[int]:
+    """A lane for each label so that those in one lane do not overlap, as few lanes as will do, `most` at most.
+
+    centres, widths: of the labels, in any one unit, centres ascending. Where `most` lanes do not suffice, a label goes
+    into the one with the least overlap.
+    """
+    ends: list[float] = []
+    chosen = []
+    for centre, width in zip(centres, widths, strict=True):
+        start = centre - width / 2
+        lane = next((i for i, end in enumerate(ends) if end <= start), len(ends))
+        if lane == most:
+            lane = int(np.argmin(ends))
+        ends[lane : lane + 1] = [centre + width / 2]
+        chosen.append(lane)
+    return chosen
