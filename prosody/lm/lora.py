@@ -1,0 +1,161 @@
+"""LoRA on the attention of the base, and the seven marker rows.
+
+LoRA (Hu et al. 2021, arXiv:2106.09685) keeps a weight matrix W fixed and learns a low-rank change B·A beside it, so
+that r·(inputs + outputs) numbers are trained instead of inputs·outputs. The marker rows are trained as they are,
+through PEFT's `trainable_token_indices`; nothing else of the embedding moves, and the adapter stays small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prosody import markers
+from prosody.errors import ProsodyError
+from prosody.lm.base import Base
+from prosody.lm.tokenizer import MarkerTokenizer
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+# Words whose mean embedding a marker's row starts from. The default new rows are all the same vector: seven markers
+# that start alike are slow to come apart.
+LIKE_MEANING: dict[str, tuple[str, ...]] = {
+    "<emph>": (" important", " really", " strong", " stress"),
+    "<pause_short>": (" pause", " short", ","),
+    "<pause_long>": (" pause", " long", " silence"),
+    "<pitch_high>": (" high", " higher", " excited"),
+    "<pitch_low>": (" low", " lower", " quiet"),
+    "<pitch_rising>": (" rising", " up", "?"),
+    "<pitch_falling>": (" falling", " down", "."),
+}
+
+
+@dataclass(frozen=True)
+class LoraParameters:
+    """How the adapter is shaped. `targets=()` means the attention projections of the base's architecture."""
+
+    r: int = 16
+    alpha: int = 32
+    dropout: float = 0.05
+    targets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.r < 1:
+            raise ProsodyError(None, "lora r", f"{self.r} is no rank", "give a whole number from 1, such as 16")
+        if not 0 <= self.dropout < 1:
+            raise ProsodyError(None, "lora dropout", f"{self.dropout} is no share", "give a number from 0 to below 1")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Parameters of the model: of the base, of LoRA, and of the seven marker rows."""
+
+    base: int
+    lora: int
+    rows: int
+
+    @property
+    def trainable(self) -> int:
+        """LoRA and marker rows together."""
+        return self.lora + self.rows
+
+    def __str__(self) -> str:
+        share = 100 * self.trainable / self.base
+        return (
+            f"Base model {self.base:,} parameters, frozen. Trained: LoRA {self.lora:,} of {self.base:,} "
+            f"+ seven marker rows {self.rows:,} = {self.trainable:,} ({share:.2f} %)"
+        )
+
+
+def attention_targets(model: PreTrainedModel) -> tuple[str, ...]:
+    """Names of the attention's projections: `attn.c_attn` and `attn.c_proj` in GPT-2, `q_proj` … `o_proj` in Llama's
+    kin.
+
+    Raises ProsodyError for an architecture that has neither.
+    """
+    names = [name for name, _ in model.named_modules()]
+    for wanted in (
+        ("q_proj", "k_proj", "v_proj", "o_proj"),
+        ("attn.c_attn", "attn.c_proj"),
+        ("query_key_value", "dense"),
+    ):
+        if all(any(name.endswith(one) for name in names) for one in wanted):
+            return wanted
+    kind = model.config.model_type
+    raise ProsodyError(None, "lora targets", f"the attention of a {kind} model isn't known", "name them: targets=q,v")
+
+
+def add_marker_rows(model: PreTrainedModel, tokenizer: MarkerTokenizer) -> None:
+    """Give the model seven more embedding rows, each started as the mean of words of like meaning.
+
+    Where the output layer has weights of its own (untied), its new rows start the same way.
+    """
+    import torch
+
+    model.resize_token_embeddings(tokenizer.vocabulary + len(markers.TOKENS), mean_resizing=False)
+    tables = [model.get_input_embeddings().weight]
+    output = model.get_output_embeddings()
+    if output is not None and output.weight is not tables[0]:
+        tables.append(output.weight)
+    with torch.no_grad():
+        for token, row in tokenizer.rows.items():
+            pieces = [i for word in LIKE_MEANING[token] for i in tokenizer.encode_rows(word)]
+            for table in tables:
+                table[row] = table[pieces].mean(dim=0)
+
+
+def attach(base: Base, parameters: LoraParameters, *, seed: int = 0) -> tuple[PeftModel, MarkerTokenizer, Counts]:
+    """Wrap the base in a fresh adapter: LoRA on `targets`, the seven rows trainable. The base's model is used, not
+    copied.
+
+    Returns the PEFT model (untrained: its LoRA changes nothing yet), the tokenizer with markers, and the counts.
+    Raises ProsodyError if a target names no layer of the base.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    counted = base.parameters
+    tokenizer = MarkerTokenizer(base.tokenizer, vocabulary=base.vocabulary)
+    add_marker_rows(base.model, tokenizer)
+    targets = parameters.targets or attention_targets(base.model)
+    _check_targets(base.model, targets)
+    config = LoraConfig(
+        r=parameters.r,
+        lora_alpha=parameters.alpha,
+        lora_dropout=parameters.dropout,
+        target_modules=list(targets),
+        fan_in_fan_out=base.model.config.model_type == "gpt2",
+        trainable_token_indices=list(tokenizer.rows.values()),
+        task_type="CAUSAL_LM",
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = get_peft_model(base.model, config)
+    lora = sum(p.numel() for name, p in model.named_parameters() if "lora_" in name)
+    rows = sum(p.numel() for name, p in model.named_parameters() if p.requires_grad and "lora_" not in name)
+    return model, tokenizer, Counts(base=counted, lora=lora, rows=rows)
+
+
+def _check_targets(model: PreTrainedModel, targets: Sequence[str]) -> None:
+    names = [name for name, _ in model.named_modules()]
+    for target in targets:
+        if not any(name == target or name.endswith(f".{target}") for name in names):
+            raise ProsodyError(
+                None,
+                "lora targets",
+                f"no layer of this base is named {target!r}",
+                f"use one such as {', '.join(attention_targets(model))}",
+            )
+
+
+def row_vectors(model: PeftModel, tokenizer: MarkerTokenizer) -> Tensor:
+    """The seven marker vectors as the model uses them now [shape=(7, width)]; gradients flow to the trained rows."""
+    import torch
+
+    embedding = model.get_input_embeddings()
+    rows = torch.tensor(list(tokenizer.rows.values()), device=embedding.weight.device)
+    return embedding(rows)

@@ -1,0 +1,149 @@
+"""Marking as the learned task: which markers stand in each slot of a text whose words are known.
+
+The model reads the plain text once, and then again word by word. Before each word of the second reading the markers
+compete with the word itself: the logit of a marker against the logit of the known next token. So every slot is decided
+with the whole text in view, from one forward pass, and no word can change. A slot holds at most one pause, one pitch
+marker and one `<emph>`: three independent choices, each a softmax over "nothing" (the word) and the markers of its
+kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prosody import markers
+from prosody.lm.tokenizer import MarkerTokenizer
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from torch import Tensor
+
+KINDS = markers.KINDS
+OF_KIND: dict[str, tuple[str, ...]] = {
+    kind: tuple(m.token for m in markers.MARKERS if m.kind == kind) for kind in KINDS
+}
+MASKED = -100  # the label of what is not learned: padding, and slots outside the text
+_BEFORE, _BETWEEN = "Plain text:", "\nAs it is spoken:"
+
+
+@dataclass(frozen=True)
+class SlotExample:
+    """One text ready for the model.
+
+    rows: token rows of both readings. at: for each word, the position just before its first token in the second
+    reading. following: for each word, the row of that first token. labels: for each word, the class chosen of each kind
+    (0 nothing, 1… the markers of `OF_KIND`), or MASKED.
+    """
+
+    rows: tuple[int, ...]
+    at: tuple[int, ...]
+    following: tuple[int, ...]
+    labels: tuple[tuple[int, int, int], ...]
+
+
+def label(word_markers: Sequence[str]) -> tuple[int, int, int]:
+    """The class of each kind for the markers of one word."""
+    classes = []
+    for kind in KINDS:
+        found = [OF_KIND[kind].index(m) + 1 for m in word_markers if m in OF_KIND[kind]]
+        classes.append(found[0] if found else 0)
+    return (classes[0], classes[1], classes[2])
+
+
+def build(
+    words: Sequence[str], word_markers: Sequence[Sequence[str]] | None, tokenizer: MarkerTokenizer
+) -> SlotExample:
+    """Lay out one text. words: plain words in order; word_markers: their markers, or None when they are to be found."""
+    pieces = [tokenizer.encode_rows(" " + word) for word in words]
+    rows = tokenizer.encode_rows(_BEFORE) + [r for piece in pieces for r in piece]
+    rows += tokenizer.encode_rows(_BETWEEN)
+    at, following = [], []
+    for piece in pieces:
+        at.append(len(rows) - 1)
+        following.append(piece[0])
+        rows += piece
+    rows = rows[: at[-1] + 1]  # what follows the last slot is never read
+    labels = [label(m) for m in word_markers] if word_markers is not None else [(MASKED,) * 3 for _ in words]
+    return SlotExample(tuple(rows), tuple(at), tuple(following), tuple(labels))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded examples: rows and mask [shape=(n, length)]; the slots of all of them in one list, example by example."""
+
+    rows: Tensor
+    mask: Tensor
+    example: Tensor
+    at: Tensor
+    following: Tensor
+    labels: Tensor
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens without padding."""
+        return int(self.mask.sum())
+
+    def to(self, device: str) -> Batch:
+        """The same batch on another device."""
+        return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+def collate(examples: Sequence[SlotExample], *, pad_row: int) -> Batch:
+    """Pad examples on the right into one batch."""
+    import torch
+
+    longest = max(len(e.rows) for e in examples)
+    rows = torch.full((len(examples), longest), pad_row, dtype=torch.long)
+    mask = torch.zeros((len(examples), longest), dtype=torch.long)
+    for k, one in enumerate(examples):
+        rows[k, : len(one.rows)] = torch.tensor(one.rows)
+        mask[k, : len(one.rows)] = 1
+    return Batch(
+        rows=rows,
+        mask=mask,
+        example=torch.tensor([k for k, e in enumerate(examples) for _ in e.at]),
+        at=torch.tensor([a for e in examples for a in e.at]),
+        following=torch.tensor([f for e in examples for f in e.following]),
+        labels=torch.tensor([x for e in examples for x in e.labels]),
+    )
+
+
+def slot_logits(model: PeftModel, batch: Batch, tokenizer: MarkerTokenizer) -> dict[str, Tensor]:
+    """Logits of each kind's choices at every slot: kind → [shape=(n_slots, 1 + its markers)], nothing first."""
+    import torch
+
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    backbone = getattr(inner, inner.base_model_prefix)
+    hidden = backbone(input_ids=batch.rows, attention_mask=batch.mask).last_hidden_state
+    logits = inner.get_output_embeddings()(hidden[batch.example, batch.at])
+    nothing = logits.gather(1, batch.following[:, None])
+    rows = tokenizer.rows
+    return {
+        kind: torch.cat([nothing, logits[:, [rows[t] for t in tokens]]], dim=1).float()
+        for kind, tokens in OF_KIND.items()
+    }
+
+
+def slot_loss(logits: dict[str, Tensor], labels: Tensor) -> Tensor:
+    """Mean over slots of the three choices' cross-entropies added up, nats; masked slots count for nothing.
+
+    labels [shape=(n_slots, 3)], kinds in canonical order.
+    """
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    total = torch.zeros((), device=labels.device)
+    for column, kind in enumerate(KINDS):
+        total = total + cross_entropy(logits[kind], labels[:, column], ignore_index=MASKED)
+    return total
+
+
+def probabilities(logits: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Probability of each marker at every slot: token → [shape=(n_slots,)]."""
+    found = {}
+    for kind, tokens in OF_KIND.items():
+        shares = logits[kind].softmax(dim=1)
+        found |= {token: shares[:, k + 1] for k, token in enumerate(tokens)}
+    return found
