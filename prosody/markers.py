@@ -112,8 +112,8 @@ def parse(text: str, *, path: str | os.PathLike[str] | None = None, repair: bool
     path: named in errors. repair: put right what can be (the last of two markers that exclude each other wins, older
     and upper-case spellings are read as what they mean, markers that belong to no word are dropped) and list it in
     `repairs`. Returns the words in order; a text without words gives none.
-    Raises ProsodyError with line and column for an unknown marker, two of a kind in one slot, a marker that is not
-    closed, and a pitch marker or `<emph>` after the last word; with `repair`, for what cannot be put right.
+    Raises ProsodyError with line and column for an unknown marker, two of a kind in one slot, a marker that lacks a
+    bracket, and a pitch marker or `<emph>` after the last word; with `repair`, for what cannot be put right.
     """
     source = _Source(text, path, repair)
     words: list[MarkedWord] = []
