@@ -18,8 +18,9 @@ from prosody.voice.parameters import SpeakParameters
 VOICED_HZ = 60.0
 REFERENCE_HZ = 190.0
 """The built-in voice's usual pitch; semitones are counted from here."""
-_PHRASE_LEVEL_ST = 0.7  # how far a phrase may lie from the usual pitch
+_PHRASE_LEVEL_ST = 0.4  # how far a phrase may lie from the usual pitch
 _SMOOTHING = np.hanning(7)[1:-1] / np.hanning(7)[1:-1].sum()  # 5 frames, 62 ms
+_MEETING = 0.4  # where neighbours meet: this share of a marked word's height
 _MICRO = 0.3  # share kept of the movement within a syllable
 
 
@@ -45,24 +46,26 @@ class Pitch:
 
 
 def plan(
-    f0_hz: np.ndarray, shapes: Sequence[Shape], parameters: SpeakParameters
+    f0_hz: np.ndarray, voiced: np.ndarray, shapes: Sequence[Shape], parameters: SpeakParameters
 ) -> tuple[np.ndarray, list[Pitch | None]]:
     """The pitch to speak with, and what that asks of each word (None for a word without voiced frames).
 
-    f0_hz [n_frames]: the voice's own pitch, near 0 where unvoiced; unvoiced frames stay as they are.
+    f0_hz [n_frames]: the voice's own pitch, near 0 where unvoiced. voiced [n_frames]: the frames that get a pitch;
+    the others stay as they are.
     """
-    voiced = f0_hz > VOICED_HZ
     if not voiced.any():
         return f0_hz, [None] * len(shapes)
     frames = np.arange(len(f0_hz))
-    own_st = _without_edges(voiced, 12 * np.log2(np.maximum(f0_hz, VOICED_HZ) / REFERENCE_HZ))
+    own_st = _without_edges(f0_hz > VOICED_HZ, 12 * np.log2(np.maximum(f0_hz, VOICED_HZ) / REFERENCE_HZ))
     line = _line(voiced, own_st, shapes, parameters)
     rest = (own_st - line) * parameters.movement
     knots: list[tuple[float, float]] = []
     for shape in shapes:
         inside = shape.start + np.flatnonzero(voiced[shape.start : shape.end])
         if len(inside):
-            knots += _knots(shape, inside, rest, parameters)
+            own = _knots(shape, inside, rest, parameters)
+            joined = voiced[max(0, inside[0] - 2)], voiced[min(len(voiced) - 1, inside[-1] + 2)]
+            knots += _eased(own, inside, joined) if _has_shape(shape) else own
     at, height = (np.array(one) for one in zip(*sorted(knots), strict=True)) if knots else (np.zeros(1), np.zeros(1))
     curve = line + _smooth(np.interp(frames, at, height))
     curve += _micro(voiced, own_st, shapes) * parameters.movement * _MICRO
@@ -88,7 +91,7 @@ def _without_edges(voiced: np.ndarray, st: np.ndarray) -> np.ndarray:
         good = start + np.flatnonzero(np.abs(st[start:end] - middle) < 7)
         trusted[good[1:-1] if len(good) > 4 else good] = True
     good = np.flatnonzero(trusted)
-    return np.interp(np.arange(len(st)), good, st[good]) if len(good) else st
+    return np.interp(np.arange(len(st)), good, st[good]) if len(good) else np.zeros_like(st)
 
 
 def _line(
@@ -121,8 +124,7 @@ def _knots(
     if pitch in ("<pitch_rising>", "<pitch_falling>"):
         rise = parameters.rising_st if pitch == "<pitch_rising>" else -parameters.falling_st
         rise *= 1.25 if emph else 1.0
-        inset = min(2.0, inset)
-        return [(first + inset, -rise / 2), (last - inset / 2, rise / 2)]
+        return [(first + inset, -rise / 2), (last - min(2.0, inset), rise / 2)]
     level = {"<pitch_high>": parameters.high_st, "<pitch_low>": parameters.low_st}.get(pitch, 0.0)
     if emph:
         peak = float(np.clip(shape.stress, first + (last - first) * 0.25, first + (last - first) * 0.65))
@@ -132,6 +134,18 @@ def _knots(
     if pitch:
         return [(first + inset, level), (last - inset, level)]
     return _calm(inside, rest, parameters)
+
+
+def _eased(
+    knots: list[tuple[float, float]], inside: np.ndarray, joined: tuple[bool, bool]
+) -> list[tuple[float, float]]:
+    """A marked word's knots, with most of the way from and to its neighbours laid inside it where voice goes on."""
+    first, last = (float(inside[0]), knots[0][1] * _MEETING), (float(inside[-1]), knots[-1][1] * _MEETING)
+    return [first] * int(joined[0]) + knots + [last] * int(joined[1])
+
+
+def _has_shape(shape: Shape) -> bool:
+    return any(token.startswith(("<pitch_", "<emph")) for token in shape.markers)
 
 
 def _calm(inside: np.ndarray, rest: np.ndarray, parameters: SpeakParameters) -> list[tuple[float, float]]:
@@ -146,7 +160,8 @@ def _calm(inside: np.ndarray, rest: np.ndarray, parameters: SpeakParameters) -> 
     middle = np.median(height)
     height -= middle - np.clip(middle, -parameters.level_limit_st, parameters.level_limit_st)
     height = np.clip(height, -2 * parameters.level_limit_st, 2 * parameters.level_limit_st)
-    return list(zip(at.tolist(), height.tolist(), strict=True))
+    at = np.concatenate([inside[:1], at, inside[-1:]])  # level to its very ends, whatever its neighbours do
+    return list(zip(at.tolist(), np.pad(height, 1, mode="edge").tolist(), strict=True))
 
 
 def _smooth(curve: np.ndarray) -> np.ndarray:
@@ -160,7 +175,7 @@ def _micro(voiced: np.ndarray, own_st: np.ndarray, shapes: Sequence[Shape]) -> n
     slow = np.convolve(np.pad(own_st, 4, mode="edge"), wide, mode="valid")
     micro = np.where(voiced, np.clip(own_st - slow, -1.5, 1.5), 0.0)
     for shape in shapes:
-        if any(token.startswith(("<pitch_", "<emph")) for token in shape.markers):
+        if _has_shape(shape):
             micro[shape.start : shape.end] = 0.0
     return micro
 

@@ -24,7 +24,8 @@ def normalise(samples: np.ndarray, sample_rate: int, *, rms_db: float, peak: flo
 def speech_rms(samples: np.ndarray, sample_rate: int) -> float:
     """Root mean square over the frames of 20 ms that are within 35 dB of the loudest one; 0 for silence."""
     length = round(_FRAME_S * sample_rate)
-    power = np.square(samples[: len(samples) // length * length], dtype=np.float64).reshape(-1, length).mean(axis=1)
+    frames = samples[: len(samples) // length * length].reshape(-1, length)
+    power = np.einsum("ij,ij->i", frames, frames).astype(np.float64) / length
     if not len(power) or power.max() == 0:
         return 0.0
     return float(np.sqrt(power[power > power.max() * 10 ** (-_QUIET_DB / 10)].mean()))
@@ -32,15 +33,13 @@ def speech_rms(samples: np.ndarray, sample_rate: int) -> float:
 
 def limit(samples: np.ndarray, sample_rate: int, *, peak: float) -> np.ndarray:
     """`samples` [n] turned down smoothly where they would pass `peak`, beginning 5 ms before."""
-    needed = np.minimum(1.0, peak / np.maximum(np.abs(samples), 1e-9))
-    if needed.min() >= 1.0:
-        return samples.astype(np.float32)
+    limited = samples.astype(np.float32)
     half = round(_AHEAD_S * sample_rate)
-    gain = np.ones(len(samples))
-    for start, end in _loud_stretches(needed < 1.0, 4 * half):
-        lo, hi = max(0, start - 2 * half), min(len(samples), end + 2 * half)
-        gain[lo:hi] = np.minimum(gain[lo:hi], _held_and_smoothed(needed[lo:hi], half))
-    return np.clip(samples * gain, -peak, peak).astype(np.float32)
+    for start, end in _loud_stretches((samples > peak) | (samples < -peak), 4 * half):
+        near = slice(max(0, start - 2 * half), min(len(samples), end + 2 * half))
+        needed = np.minimum(1.0, peak / np.maximum(np.abs(samples[near]), 1e-9))
+        limited[near] = np.clip(samples[near] * _held_and_smoothed(needed, half), -peak, peak)
+    return limited
 
 
 def _held_and_smoothed(needed: np.ndarray, half: int) -> np.ndarray:
@@ -54,6 +53,8 @@ def _held_and_smoothed(needed: np.ndarray, half: int) -> np.ndarray:
 def _loud_stretches(mask: np.ndarray, gap: int) -> list[tuple[int, int]]:
     """[start, end) of the stretches where `mask` holds, those closer than `gap` joined."""
     at = np.flatnonzero(mask)
+    if not len(at):
+        return []
     cuts = np.flatnonzero(np.diff(at) > gap)
     starts = at[np.concatenate([[0], cuts + 1])]
     ends = at[np.concatenate([cuts, [len(at) - 1]])] + 1

@@ -38,10 +38,10 @@ class SpeakParameters:
     pause_long_s: tuple[float, float] = (0.95, 1.4)
     gap_s: float = 0.12
     movement: float = 0.5
-    level_limit_st: float = 0.8
+    level_limit_st: float = 0.6
     slope_limit_st: float = 0.8
     decline_st_s: float = 1.0
-    decline_st: float = 2.0
+    decline_st: float = 1.4
     f0_floor_hz: float = 110.0
     f0_ceiling_hz: float = 380.0
     rms_db: float = -20.0

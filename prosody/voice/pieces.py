@@ -18,7 +18,7 @@ _HOP = 120  # samples: 5 ms
 _LEAD, _TAIL = 240, 480  # samples kept before the first and after the last sound
 _FADE = 120
 _BREATH_S = 0.06  # a silence of the voice's own that is long enough to cut at
-_LONG_S = 0.15  # one that is cut even where there is no punctuation
+_LONG_S = 0.12  # one that is cut even where there is no punctuation
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from prosody.markers import MarkedWord
 from prosody.voice import contour, pieces
 from prosody.voice.parameters import SpeakParameters
 
-_VOWELS = frozenset("AIOQWYaiuæɑɒɔəɛɜɪʊʌᵻᵊɐɚ")
 _SLOPES = frozenset(("<pitch_rising>", "<pitch_falling>"))
 _SPACES = frozenset(("", " "))
+_AUDIBLE = 0.4  # log energy above which a vowel is voiced even if the voice itself would let it die away
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,18 @@ def say(
         return [], {}
     local = [sentence.numbers.index(k) for k in sounding]
     breaks = [i for i, k in zip(local, sounding, strict=True) if k in pauses]
-    encoded = engine.encode(voice, sentence.phones, breaks=breaks, speed=parameters.rate)
+    encoded = engine.encode(voice, sentence.phones, breaks=breaks)
     words = [sentence.words[i] for i in local]
     scales = _duration_scales(engine, voice, encoded, local, words, parameters)
-    units = stretched(encoded.units, encoded.owner, dict(zip(local, scales, strict=True)))
+    units = stretched(encoded.lengths, encoded.owner, dict(zip(local, scales, strict=True)), rate=parameters.rate)
     f0_hz, energy = engine.predict(voice, encoded, units)
     slots = _slots(engine, encoded, units, local, breaks)
     shapes = _shapes(engine, encoded, units, local, words, slots)
-    f0_hz, pitches = contour.plan(f0_hz, shapes, parameters)
+    voiced = (f0_hz > contour.VOICED_HZ) | (engine.sonorant(encoded, units) & (energy > _AUDIBLE))
+    f0_hz, pitches = contour.plan(f0_hz, voiced, shapes, parameters)
     gains = [parameters.emph_energy if "<emph>" in word.markers else 1.0 for word in words]
     energy = raised(energy, shapes, gains)
-    samples = engine.render(voice, encoded, units, f0_hz, energy, rng)
+    samples = engine.render(voice, encoded, units, f0_hz, energy, rng, steady=voiced)
     targets = {
         k: Target(*(dataclasses.astuple(pitch) if pitch else (None,) * 4), scale, gain)
         for k, pitch, scale, gain in zip(sounding, pitches, scales, gains, strict=True)
@@ -105,8 +106,9 @@ def _duration_scales(
     sloped = [n for n, word in enumerate(words) if _SLOPES & set(word.markers)]
     if not sloped:
         return scales
-    f0_hz, _ = engine.predict(voice, encoded, encoded.units)
-    bounds = _bounds(engine, encoded, encoded.units, local)
+    units = stretched(encoded.lengths, encoded.owner, {}, rate=parameters.rate)
+    f0_hz, _ = engine.predict(voice, encoded, units)
+    bounds = _bounds(engine, encoded, units, local)
     for n in sloped:
         start, end = (round(at / engine.FRAME_S) for at in bounds[n])
         voiced_s = max(1, int((f0_hz[start:end] > contour.VOICED_HZ).sum())) * engine.FRAME_S
@@ -115,16 +117,18 @@ def _duration_scales(
     return scales
 
 
-def stretched(units: np.ndarray, owner: np.ndarray, scales: Mapping[int, float]) -> np.ndarray:
-    """Durations [n_phones] with each word's multiplied; rounding errors are carried on from phone to phone."""
-    result = units.copy()
-    for word, scale in scales.items():
-        if scale == 1.0:
-            continue
-        at = np.flatnonzero(owner == word)
-        ends = np.round(np.cumsum(units[at]) * scale).astype(units.dtype)
-        result[at] = np.maximum(np.diff(ends, prepend=0), 1)
-    return result
+def stretched(lengths: np.ndarray, owner: np.ndarray, scales: Mapping[int, float], *, rate: float) -> np.ndarray:
+    """Durations in whole units [n_phones] from lengths [n_phones], each word's multiplied by its scale.
+
+    What is lost in rounding one phone is carried on to the next, so that words keep the length asked for.
+    """
+    factors = np.array([scales.get(word, 1.0) for word in owner.tolist()]) / rate
+    units, carried = [], 0.0
+    for length in lengths * factors:
+        carried += float(length)
+        units.append(max(1, round(carried)))
+        carried -= units[-1]
+    return np.array(units, dtype=np.int64)
 
 
 def _bounds(engine: ModuleType, encoded: Any, units: np.ndarray, local: Sequence[int]) -> list[tuple[float, float]]:
@@ -165,18 +169,18 @@ def _shapes(
     shapes = []
     bounds = _bounds(engine, encoded, units, local)
     for word, (start_s, end_s), marked, opening in zip(local, bounds, words, opens, strict=True):
-        vowel = _stressed_vowel(encoded, word)
+        vowel = _stressed_vowel(engine, encoded, word)
         stress = int(ends[vowel]) - int(units[vowel])  # its middle: a unit is two frames
         frames = max(0, round(start_s / engine.FRAME_S)), round(end_s / engine.FRAME_S)
         shapes.append(contour.Shape(*frames, stress, marked.markers, opening))
     return shapes
 
 
-def _stressed_vowel(encoded: Any, word: int) -> int:
+def _stressed_vowel(engine: ModuleType, encoded: Any, word: int) -> int:
     """The phone with the word's main stress, else its first vowel, else its first phone."""
     at = np.flatnonzero(encoded.owner == word)
     stressed = [k + 1 for k in at[:-1] if encoded.phones[k] == "ˈ"]
-    vowels = [k for k in at if encoded.phones[k] in _VOWELS]
+    vowels = [k for k in at if encoded.phones[k] in engine.VOWELS]
     return int((stressed or vowels or [at[0]])[0])
 
 

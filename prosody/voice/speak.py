@@ -27,6 +27,7 @@ from prosody.voice.parameters import SpeakParameters
 from prosody.voice.sentence import Sentence, Target, say
 
 _LEAD_S = 0.1  # silence before the first word and after the last, where no pause is written
+_BLOCK = 1 << 20
 Progress = Callable[[int, int], None]
 
 
@@ -91,7 +92,9 @@ def write_wav(path: str | os.PathLike[str], samples: np.ndarray, sample_rate: in
         sink.setnchannels(1)
         sink.setsampwidth(2)
         sink.setframerate(sample_rate)
-        sink.writeframes(np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes())
+        for start in range(0, len(samples), _BLOCK):
+            block = np.clip(samples[start : start + _BLOCK], -1.0, 1.0)
+            sink.writeframes(np.round(block * 32767).astype("<i2").tobytes())
 
 
 def _speak(

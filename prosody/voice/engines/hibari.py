@@ -40,18 +40,24 @@ BOUNDARY_LEAD_S = 0.045
 vowel (median 38 to 50 ms by kind of sound, spread about 10 ms)."""
 
 DURATIONS = "/Cast_32_output_0"
+LENGTHS = "/Div_40_output_0"  # the same before they are rounded
 F0 = "f0"
 ENERGY = "/Gather_37_output_0"
 HIDDEN_SOUND = "/Transpose_22_output_0"
 HIDDEN_PROSODY = "/Transpose_55_output_0"
 SPECTRA = ("lh", "theta", "ln", "lr", "phi")
 STAGES = {
-    "encode": (("ids", "speed"), (DURATIONS, HIDDEN_SOUND, HIDDEN_PROSODY)),
+    "encode": (("ids", "speed"), (DURATIONS, LENGTHS, HIDDEN_SOUND, HIDDEN_PROSODY)),
     "predict": ((DURATIONS, HIDDEN_PROSODY), (F0, ENERGY)),
     "render": ((DURATIONS, HIDDEN_SOUND, F0, ENERGY), SPECTRA),
 }
 BREAKS = frozenset(",.;:!?—…")  # phones at which the network breathes
+VOWELS = frozenset("AIOQWYaiuæɑɒɔəɛɜɪʊʌᵻᵊɐɚ")
 NO_WORD = -1
+_SONORANTS = frozenset("lmnŋɹwjː")
+_CREAK_BINS = 200  # of 20 Hz
+_CREAK_GAIN = 0.92  # in log amplitude: 8 dB
+_CREAK_CUT = 4.0
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,14 @@ class Encoded:
     """Phones on their way through the network.
 
     phones [n_phones], owner [n_phones]: the word each belongs to, or NO_WORD for pads, spaces and punctuation.
-    units [n_phones]: durations in units of 25 ms. hidden: what the later stages need.
+    units [n_phones]: durations in units of 25 ms; lengths [n_phones]: the same before they were rounded to whole ones.
+    hidden: what the later stages need.
     """
 
     phones: tuple[str, ...]
     owner: np.ndarray
     units: np.ndarray
+    lengths: np.ndarray
     hidden: dict[str, np.ndarray]
 
 
@@ -112,6 +120,7 @@ def _sessions(model_path: Path, threads: int) -> dict[str, Any]:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False
     extractor = Extractor(model)
     return {
         stage: onnxruntime.InferenceSession(
@@ -200,11 +209,10 @@ def _phones(voice: Voice, forms: Sequence[str]) -> list[str]:
     return phones
 
 
-def encode(voice: Voice, phones: Sequence[str], *, breaks: Collection[int] = (), speed: float = 1.0) -> Encoded:
+def encode(voice: Voice, phones: Sequence[str], *, breaks: Collection[int] = ()) -> Encoded:
     """Stage 1: the durations of the phones of a sentence's words.
 
     breaks: words before which a phrase ends; a comma is put there if there is no punctuation.
-    speed: 1 is the voice's own rate, 2 is twice as fast.
     """
     line: list[tuple[str, int]] = [("", NO_WORD)]
     for k, sounds in enumerate(phones):
@@ -219,10 +227,11 @@ def encode(voice: Voice, phones: Sequence[str], *, breaks: Collection[int] = (),
         line.append((".", NO_WORD))
     line.append(("", NO_WORD))
     ids = np.array([[voice.vocabulary.get(c, 0) for c, _ in line]], dtype=np.int64)
-    feed = {"ids": ids, "speed": np.array([speed], dtype=np.float32)}
-    units, sound, prosody = voice.sessions["encode"].run(None, feed)
+    feed = {"ids": ids, "speed": np.ones(1, dtype=np.float32)}
+    units, lengths, sound, prosody = voice.sessions["encode"].run(None, feed)
     owner = np.array([k for _, k in line])
-    return Encoded(tuple(c for c, _ in line), owner, units, {HIDDEN_SOUND: sound, HIDDEN_PROSODY: prosody})
+    hidden = {HIDDEN_SOUND: sound, HIDDEN_PROSODY: prosody}
+    return Encoded(tuple(c for c, _ in line), owner, units, lengths, hidden)
 
 
 def _tail(line: Sequence[tuple[str, int]]) -> list[str]:
@@ -258,8 +267,13 @@ def render(
     f0_hz: np.ndarray,
     energy: np.ndarray,
     rng: np.random.Generator,
+    steady: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Stage 3: samples float32 [n_frames * HOP] from durations [n_phones], f0 and log energy [n_frames]."""
+    """Stage 3: samples float32 [n_frames * HOP] from durations [n_phones], f0 and log energy [n_frames].
+
+    steady: frames [n_frames, bool] that are to be voiced evenly. At the end of a phrase this voice likes to creak, and
+    a creak has no pitch that could rise or fall.
+    """
     from hibari import dsp
 
     feed = {
@@ -268,5 +282,33 @@ def render(
         F0: np.ascontiguousarray(f0_hz[None], dtype=np.float32),
         ENERGY: np.ascontiguousarray(energy[None], dtype=np.float32),
     }
-    spectra = (one[0] for one in voice.sessions["render"].run(None, feed))
+    spectra = [one[0] for one in voice.sessions["render"].run(None, feed)]
+    if steady is not None and steady.any():
+        spectra = _without_creak(spectra, steady)
     return dsp.synth(*spectra, f0_hz.astype(np.float32), rng)
+
+
+def _without_creak(spectra: list[np.ndarray], steady: np.ndarray) -> list[np.ndarray]:
+    """The spectra [n_bins, n_frames] with what the creaking part says in the steady frames said by the harmonic part.
+
+    The network writes a sound as harmonics of f0 (lh, with phase theta), noise (ln) and a part of free phase (lr, phi).
+    Modal voice lives in the first, creak in the third. Below 4 kHz the third is moved to the first: its power, averaged
+    over 3 frames, is spread over harmonics about 9 bins apart, hence the gain of 8 dB.
+    """
+    harmonic, theta, noise, free, phi = (one.copy() for one in spectra)
+    low = slice(0, _CREAK_BINS)
+    power = np.pad(np.exp(2 * free[low]), ((0, 0), (1, 1)), mode="edge")
+    power = (power[:, :-2] + power[:, 1:-1] + power[:, 2:]) / 3
+    moved = np.where(steady, 0.5 * np.log(power + 1e-9) + _CREAK_GAIN, -np.inf)
+    theta[low][moved > harmonic[low]] = 0.0  # the phase of a harmonic that was not to be heard means nothing
+    harmonic[low] = np.logaddexp(harmonic[low], moved)
+    free[low] -= np.where(steady, _CREAK_CUT, 0.0)
+    return [one.astype(np.float32) for one in (harmonic, theta, noise, free, phi)]
+
+
+def sonorant(encoded: Encoded, units: np.ndarray) -> np.ndarray:
+    """The frames [n_frames, bool] that belong to a vowel or another sound that is voiced throughout."""
+    kinds = np.array([c in VOWELS or c in _SONORANTS for c in encoded.phones])
+    frames = np.repeat(kinds, units * FRAMES_PER_UNIT)
+    lead = round(BOUNDARY_LEAD_S / FRAME_S)
+    return np.concatenate([frames[lead:], np.zeros(min(lead, len(frames)), dtype=bool)])
