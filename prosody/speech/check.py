@@ -1,0 +1,167 @@
+"""The data check: what can be told of a recording and its transcript before any work is done on them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from prosody import markers
+from prosody.errors import ProsodyError
+from prosody.speech.energy import HOP_S, energy_db, noise_floor_db, threshold_above_noise
+
+if TYPE_CHECKING:
+    from prosody.speech.audio import Audio
+
+SHORTEST_S = 10.0
+SHORT_S = 300.0
+LOW_RATE = 16_000
+QUIET_PEAK_DB = -30.0
+CLIPPED_LEVEL = 0.985  # share of full scale
+CLIPPED_RUN = 3  # samples in a row
+THRESHOLD_DB, NOISE_MARGIN_DB = -35.0, 6.0  # what is sound and what is silence
+NOISY_DB = -35.0
+WORDS_A_MINUTE = (60.0, 300.0)
+LETTERS_A_SECOND = (4.0, 24.0)  # of sound, not counting silence; usual English speech has 12 to 18
+FEW_MARKERS = 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the check. level: "ok", "warning" or "error"."""
+
+    level: str
+    topic: str
+    message: str
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """What was found, in the order it was looked for."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def level(self) -> str:
+        """The worst level of all findings."""
+        return max((finding.level for finding in self.findings), key=("ok", "warning", "error").index, default="ok")
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.level == "error")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.level == "warning")
+
+    def lines(self) -> list[str]:
+        """The check as text, one line a finding."""
+        return [f"{finding.level:7s}  {finding.topic}: {finding.message}" for finding in self.findings]
+
+    def require(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Raise ProsodyError with the first error, if there is one."""
+        for finding in self.errors:
+            raise ProsodyError(path, finding.topic, finding.message, None)
+
+
+def check(audio: Audio, marked: markers.MarkedText) -> DataCheck:
+    """Look a recording and its transcript over before they are worked on.
+
+    Topics: format, length, level, clipping, noise, transcript, markers.
+    """
+    energy = energy_db(audio.samples, audio.sample_rate, hop_s=HOP_S)
+    return DataCheck(
+        (
+            _format(audio),
+            _length(audio),
+            *_level(audio),
+            _noise(energy),
+            _transcript(audio, marked, energy),
+            *_markers(marked),
+        )
+    )
+
+
+def _format(audio: Audio) -> Finding:
+    said = "; ".join(audio.notes) or f"{audio.source_rate:,} Hz, mono"
+    if audio.source_rate < LOW_RATE:
+        return Finding("warning", "format", f"{said}: words and pitch are found less surely in so dull a recording")
+    return Finding("ok", "format", said)
+
+
+def _length(audio: Audio) -> Finding:
+    told = f"{int(audio.duration // 60)} min {audio.duration % 60:04.1f} s"
+    if audio.duration < SHORTEST_S:
+        return Finding("error", "length", f"{told} is too short: give at least {SHORTEST_S:.0f} s, better 10 minutes")
+    if audio.duration < SHORT_S:
+        return Finding("warning", "length", f"{told} is little to learn from: 10 minutes or more are better")
+    return Finding("ok", "length", told)
+
+
+def _level(audio: Audio) -> Iterator[Finding]:
+    loud = np.abs(audio.samples)
+    peak_db = 20 * np.log10(max(float(loud.max()), 1e-9))
+    level = "warning" if peak_db < QUIET_PEAK_DB else "ok"
+    remedy = ": very quiet, so that noise weighs more; record closer to the microphone" if level == "warning" else ""
+    yield Finding(level, "level", f"peak {peak_db:.1f} dB of full scale{remedy}")
+    clipped = _clipped_runs(loud)
+    if clipped:
+        yield Finding("warning", "clipping", f"{clipped:,} places where the peaks are cut off; lower the input level")
+    else:
+        yield Finding("ok", "clipping", "none")
+
+
+def _clipped_runs(loud: np.ndarray) -> int:
+    """Runs of at least `CLIPPED_RUN` samples in a row at the recording's highest level, near full scale."""
+    limit = max(float(loud.max()) * 0.999, CLIPPED_LEVEL)
+    at = np.flatnonzero(loud >= limit)
+    if len(at) < CLIPPED_RUN:
+        return 0
+    runs = np.split(at, np.flatnonzero(np.diff(at) > 1) + 1)
+    return sum(len(run) >= CLIPPED_RUN for run in runs)
+
+
+def _noise(energy: np.ndarray) -> Finding:
+    floor = noise_floor_db(energy)
+    told = f"{-floor:.0f} dB below the peak"
+    if floor > NOISY_DB:
+        return Finding("warning", "noise", f"{told}: short pauses may drown in it; record in a quieter room")
+    return Finding("ok", "noise", told)
+
+
+def _transcript(audio: Audio, marked: markers.MarkedText, energy: np.ndarray) -> Finding:
+    """Whether so many words can be in so much sound."""
+    n_words = len(marked.words)
+    if not n_words:
+        return Finding("error", "transcript", "there are no words in it")
+    n_letters = sum(character.isalnum() for word in marked.words for character in word.text)
+    threshold = threshold_above_noise(energy, threshold_db=THRESHOLD_DB, noise_margin_db=NOISE_MARGIN_DB)
+    sound_s = max(float((energy >= threshold).sum()) * HOP_S, HOP_S)
+    a_minute, a_second = n_words / audio.duration * 60, n_letters / sound_s
+    told = f"{n_words:,} words, {a_minute:.0f} a minute"
+    if a_second > LETTERS_A_SECOND[1]:
+        times = a_second / 15
+        what = f"{told}: about {times:.1f} times too long for the audio; give the words of this recording only"
+        return Finding("error", "transcript", what)
+    if a_second < LETTERS_A_SECOND[0]:
+        return Finding("error", "transcript", f"{told}: far too short for the audio; give all of its words")
+    if not WORDS_A_MINUTE[0] <= a_minute <= WORDS_A_MINUTE[1]:
+        usual = f"{WORDS_A_MINUTE[0]:.0f} to {WORDS_A_MINUTE[1]:.0f}"
+        return Finding("warning", "transcript", f"{told}, where {usual} are usual: is it of this recording?")
+    return Finding("ok", "transcript", told)
+
+
+def _markers(marked: markers.MarkedText) -> Iterator[Finding]:
+    counts = markers.counts(marked)
+    if not any(counts.values()):
+        yield Finding("warning", "markers", "there are none in the transcript: nothing to learn how this person speaks")
+        return
+    few = {token: count for token, count in counts.items() if count < FEW_MARKERS}
+    if few:
+        told = ", ".join(f"{token} {count}" for token, count in few.items())
+        yield Finding("warning", "markers", f"under {FEW_MARKERS} of {told}: what is rare is learned less surely")
+    else:
+        yield Finding("ok", "markers", ", ".join(f"{token} {count}" for token, count in counts.items()))

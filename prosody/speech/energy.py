@@ -1,0 +1,134 @@
+"""Energy of a recording on a grid of frames, and the silences in it.
+
+The detector works on 10 ms; what people look at is on 100 ms. Both are in dB relative to the recording's peak, so that
+a quiet recording is treated like a loud one. The peak is the level that one frame in a thousand passes, so that a
+single knock does not move it. Offset and rumble below 70 Hz do not count: in many recordings they are what lies in the
+pauses. Works on blocks of samples: nothing needs to be held whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from prosody.errors import ProsodyError
+
+HOP_S = 0.01
+DISPLAY_HOP_S = 0.1
+FLOOR_DB = -120.0
+PEAK_PERCENTILE = 99.9
+NOISE_PERCENTILE = 5.0
+HIGHEST_THRESHOLD_DB = -15.0
+_RUMBLE_HZ = 70.0
+_BLOCK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of time, s."""
+
+    start: float
+    end: float
+
+    @property
+    def duration(self) -> float:
+        return self.end - self.start
+
+    @property
+    def middle(self) -> float:
+        return (self.start + self.end) / 2
+
+
+def energy_db(samples: np.ndarray, sample_rate: int, *, hop_s: float = HOP_S) -> np.ndarray:
+    """Root mean square of each frame, dB relative to the recording's peak, at least `FLOOR_DB`.
+
+    samples [shape=(n,)]. Returns [shape=(ceil(n / hop),)]: frame i covers hop_s * i to hop_s * (i + 1).
+    Raises ProsodyError if there are no samples, one is not finite, or nothing is to be heard.
+    """
+    return energy_of_blocks(_blocks(samples), sample_rate, hop_s=hop_s)
+
+
+def energy_of_blocks(blocks: Iterable[np.ndarray], sample_rate: int, *, hop_s: float = HOP_S) -> np.ndarray:
+    """As `energy_db`, for samples that come block by block, like those of `soundfile.blocks`."""
+    parts = list(_frame_powers(blocks, sample_rate, hop_s))
+    power = np.concatenate(parts) if parts else np.zeros(0)
+    if not len(power):
+        raise ProsodyError(None, None, "there are no samples to measure", "give a recording")
+    if not np.isfinite(power).all():
+        raise ProsodyError(None, None, "holds samples that are not numbers", "export the recording again")
+    peak = np.percentile(power, PEAK_PERCENTILE, method="higher")
+    if peak <= 0:
+        raise ProsodyError(None, None, "holds only silence", "check the microphone, or export the recording again")
+    return np.maximum(10 * np.log10(np.maximum(power / peak, 1e-30)), FLOOR_DB)
+
+
+def noise_floor_db(energy: np.ndarray) -> float:
+    """The level that 5 % of the frames stay below: the noise in the pauses, where there are pauses."""
+    return float(np.percentile(energy, NOISE_PERCENTILE))
+
+
+def threshold_above_noise(energy: np.ndarray, *, threshold_db: float, noise_margin_db: float) -> float:
+    """`threshold_db`, raised to `noise_margin_db` above the noise floor where it would be lower than that.
+
+    Without that, nothing is silent in a noisy recording. noise_margin_db: 0 leaves the threshold as it is.
+    """
+    if noise_margin_db <= 0:
+        return threshold_db
+    return max(threshold_db, min(noise_floor_db(energy) + noise_margin_db, HIGHEST_THRESHOLD_DB))
+
+
+def coarser(energy: np.ndarray, *, hop_s: float = HOP_S, to_s: float = DISPLAY_HOP_S) -> np.ndarray:
+    """Frame energies averaged (as power) on a coarser grid; still relative to the recording's peak.
+
+    energy [shape=(n_frames,)], dB. to_s: a multiple of `hop_s`. Returns [shape=(ceil(n_frames * hop_s / to_s),)].
+    """
+    n = max(1, round(to_s / hop_s))
+    edges = np.arange(0, len(energy), n)
+    counts = np.diff(np.append(edges, len(energy)))
+    return 10 * np.log10(np.add.reduceat(10 ** (energy / 10), edges) / counts)
+
+
+def pause_spans(energy: np.ndarray, *, hop_s: float, threshold_db: float, min_pause_s: float) -> list[Span]:
+    """Silences at least `min_pause_s` long.
+
+    energy [shape=(n_frames,)]: frame energy relative to the recording's peak, dB.
+    Returns spans in seconds, in time order, never touching.
+    Raises ProsodyError if `energy` is empty or holds NaN.
+    """
+    if not len(energy):
+        raise ProsodyError(None, "energy", "is empty", "give at least one frame")
+    if np.isnan(energy).any():
+        raise ProsodyError(None, "energy", "holds NaN", "measure it with energy_db")
+    quiet = np.concatenate([[False], energy < threshold_db, [False]])
+    edges = np.flatnonzero(quiet[1:] != quiet[:-1])
+    spans = (Span(float(a) * hop_s, float(b) * hop_s) for a, b in zip(edges[::2], edges[1::2], strict=True))
+    return [span for span in spans if span.duration >= min_pause_s - hop_s / 1000]
+
+
+def _blocks(samples: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(samples), _BLOCK):
+        yield samples[start : start + _BLOCK]
+
+
+def _frame_powers(blocks: Iterable[np.ndarray], sample_rate: int, hop_s: float) -> Iterator[np.ndarray]:
+    """Mean square, above the rumble, of each whole frame of each block, then of what is left at the end."""
+    from scipy.signal import butter, sosfilt
+
+    rumble_filter = butter(2, _RUMBLE_HZ, "highpass", fs=sample_rate, output="sos")
+    state = np.zeros((len(rumble_filter), 2))
+    rest, n_before, frame = np.zeros(0), 0, 0
+    for block in blocks:
+        filtered, state = sosfilt(rumble_filter, block, zi=state)
+        rest = np.concatenate([rest, filtered])
+        n_whole = int((n_before + len(rest)) / (hop_s * sample_rate) + 1e-6) - frame
+        if n_whole <= 0:
+            continue
+        edges = np.round(np.arange(frame, frame + n_whole + 1) * hop_s * sample_rate).astype(int) - n_before
+        edges[-1] = min(edges[-1], len(rest))
+        square = np.square(rest[: edges[-1]])
+        yield np.add.reduceat(square, edges[:-1]) / np.diff(edges)
+        rest, n_before, frame = rest[edges[-1] :], n_before + edges[-1], frame + n_whole
+    if len(rest):
+        yield np.array([np.square(rest).mean()])
