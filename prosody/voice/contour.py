@@ -65,7 +65,7 @@ def plan(
         if len(inside):
             own = _knots(shape, inside, rest, parameters)
             joined = voiced[max(0, inside[0] - 2)], voiced[min(len(voiced) - 1, inside[-1] + 2)]
-            knots += _eased(own, inside, joined) if _has_shape(shape) else own
+            knots += _eased(own, inside, joined) if has_shape(shape.markers) else own
     at, height = (np.array(one) for one in zip(*sorted(knots), strict=True)) if knots else (np.zeros(1), np.zeros(1))
     curve = line + _smooth(np.interp(frames, at, height))
     curve += _micro(voiced, own_st, shapes) * parameters.movement * _MICRO
@@ -123,13 +123,13 @@ def _knots(
     inset = min(3.0, (last - first) / 5)
     if pitch in ("<pitch_rising>", "<pitch_falling>"):
         rise = parameters.rising_st if pitch == "<pitch_rising>" else -parameters.falling_st
-        rise *= 1.25 if emph else 1.0
+        rise *= 1.35 if emph else 1.0
         return [(first + inset, -rise / 2), (last - min(2.0, inset), rise / 2)]
     level = {"<pitch_high>": parameters.high_st, "<pitch_low>": parameters.low_st}.get(pitch, 0.0)
     if emph:
         peak = float(np.clip(shape.stress, first + (last - first) * 0.25, first + (last - first) * 0.65))
-        base = level - 0.5 if level else -0.5
-        top = level + parameters.emph_st * (0.75 if level else 1.0)
+        base, share = (level - 1.0, 0.75 if level > 0 else 0.5) if level else (-0.5, 1.0)
+        top = level + parameters.emph_st * share
         return [(first, base), (peak - 1, top), (peak + 1, top), (last, base - 0.5)]
     if pitch:
         return [(first + inset, level), (last - inset, level)]
@@ -144,8 +144,9 @@ def _eased(
     return [first] * int(joined[0]) + knots + [last] * int(joined[1])
 
 
-def _has_shape(shape: Shape) -> bool:
-    return any(token.startswith(("<pitch_", "<emph")) for token in shape.markers)
+def has_shape(tokens: Sequence[str]) -> bool:
+    """Whether a word with these markers gets a pitch of its own."""
+    return any(token.startswith(("<pitch_", "<emph")) for token in tokens)
 
 
 def _calm(inside: np.ndarray, rest: np.ndarray, parameters: SpeakParameters) -> list[tuple[float, float]]:
@@ -175,7 +176,7 @@ def _micro(voiced: np.ndarray, own_st: np.ndarray, shapes: Sequence[Shape]) -> n
     slow = np.convolve(np.pad(own_st, 4, mode="edge"), wide, mode="valid")
     micro = np.where(voiced, np.clip(own_st - slow, -1.5, 1.5), 0.0)
     for shape in shapes:
-        if _has_shape(shape):
+        if has_shape(shape.markers):
             micro[shape.start : shape.end] = 0.0
     return micro
 

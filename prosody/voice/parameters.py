@@ -16,7 +16,8 @@ class SpeakParameters:
     rate: speaking rate, 1 is the voice's own.
     emph_*: how far the pitch peaks above the line (st), how much longer the word, how much higher its log energy.
     high_st, low_st: level against the phrase's line. rising_st, falling_st: movement through the voiced part.
-    slope_voiced_s: a word that rises or falls is lengthened until this much of it is voiced, at most `slope_stretch`.
+    slope_voiced_s, level_voiced_s: a word that rises or falls, or that is high, low or emphasised, is lengthened until
+    this much of it is voiced, but at most `stretch` times.
     pause_*_s: shortest and longest silence; one of between is drawn for each pause.
     gap_s: the longest silence where no pause is written.
     movement: how much of the voice's own pitch movement unmarked words keep; level_limit_st, slope_limit_st bound it.
@@ -33,7 +34,8 @@ class SpeakParameters:
     rising_st: float = 6.0
     falling_st: float = 7.0
     slope_voiced_s: float = 0.2
-    slope_stretch: float = 1.5
+    level_voiced_s: float = 0.12
+    stretch: float = 2.0
     pause_short_s: tuple[float, float] = (0.35, 0.6)
     pause_long_s: tuple[float, float] = (0.95, 1.4)
     gap_s: float = 0.12
@@ -73,7 +75,8 @@ _RANGES = (
     ("rising_st", 0.0, 12.0),
     ("falling_st", 0.0, 12.0),
     ("slope_voiced_s", 0.0, 0.5),
-    ("slope_stretch", 1.0, 2.0),
+    ("level_voiced_s", 0.0, 0.5),
+    ("stretch", 1.0, 3.0),
     ("gap_s", 0.0, 10.0),
     ("movement", 0.0, 2.0),
     ("level_limit_st", 0.0, 12.0),

@@ -101,19 +101,16 @@ def _duration_scales(
     words: Sequence[MarkedWord],
     parameters: SpeakParameters,
 ) -> list[float]:
-    """How much longer each word is made: the emphasised, and those too short for their pitch to move audibly."""
-    scales = [parameters.emph_duration if "<emph>" in word.markers else 1.0 for word in words]
-    sloped = [n for n, word in enumerate(words) if _SLOPES & set(word.markers)]
-    if not sloped:
-        return scales
+    """How much longer each word is made: the emphasised, and those too short for their pitch to be heard."""
     units = stretched(encoded.lengths, encoded.owner, {}, rate=parameters.rate)
     f0_hz, _ = engine.predict(voice, encoded, units)
-    bounds = _bounds(engine, encoded, units, local)
-    for n in sloped:
-        start, end = (round(at / engine.FRAME_S) for at in bounds[n])
-        voiced_s = max(1, int((f0_hz[start:end] > contour.VOICED_HZ).sum())) * engine.FRAME_S
-        needed = min(parameters.slope_voiced_s / voiced_s, parameters.slope_stretch)
-        scales[n] = max(scales[n], needed)
+    scales = []
+    for word, (start_s, end_s) in zip(words, _bounds(engine, encoded, units, local), strict=True):
+        frames = f0_hz[round(start_s / engine.FRAME_S) : round(end_s / engine.FRAME_S)]
+        voiced_s = max(1, int((frames > contour.VOICED_HZ).sum())) * engine.FRAME_S
+        needed_s = parameters.slope_voiced_s if _SLOPES & set(word.markers) else parameters.level_voiced_s
+        scale = min(max(1.0, needed_s / voiced_s), parameters.stretch) if contour.has_shape(word.markers) else 1.0
+        scales.append(scale * (parameters.emph_duration if "<emph>" in word.markers else 1.0))
     return scales
 
 

@@ -129,12 +129,25 @@ def _sentences(engine: ModuleType, voice: object, words: Sequence[MarkedWord]) -
     """The text in stretches that the engine speaks in one go, with the sounds of every word."""
     found: list[Sentence] = []
     for span in engine.sentences([word.text for word in words]):
-        phones = engine.pronounce(voice, [words[k].text for k in span])
+        phones = _pronounced(engine, voice, [words[k] for k in span])
         for k, sounds in zip(span, phones, strict=True):
             if not engine.sounds(sounds) and any(unicodedata.category(c)[0] in "LN" for c in words[k].text):
                 raise ProsodyError(None, _place(words[k]), "cannot be read aloud", "write it in English letters")
         found += _short_enough(engine, [words[k] for k in span], list(span), phones)
     return found
+
+
+def _pronounced(engine: ModuleType, voice: object, words: Sequence[MarkedWord]) -> list[str]:
+    """The phones of each word; a word that the engine refuses is named with its place."""
+    try:
+        return engine.pronounce(voice, [word.text for word in words])
+    except ProsodyError:
+        for word in words:
+            try:
+                engine.pronounce(voice, [word.text])
+            except ProsodyError as error:
+                raise ProsodyError(None, _place(word), error.what, error.remedy) from None
+        raise
 
 
 def _short_enough(
