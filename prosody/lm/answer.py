@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,9 @@ from prosody.errors import ProsodyError
 from prosody.lm.evaluate import FUNCTION_WORDS, bare
 
 if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
     from prosody.lm.checkpoint import Adapter
 
 _POINT_CHARACTERS = 300
@@ -23,10 +26,10 @@ class ComposeParameters:
     """How to write. `candidates` are drawn at once and the best is taken; `max_words` bounds the answer."""
 
     candidates: int = 4
-    max_words: int = 110
-    temperature: float = 0.7
+    max_words: int = 70
+    temperature: float = 0.4
     top_p: float = 0.9
-    repetition_penalty: float = 1.15
+    repetition_penalty: float = 1.05
     seed: int = 0
 
 
@@ -91,31 +94,38 @@ def _check(question: str, points: Sequence[str]) -> None:
 
 def _prompt(question: str, points: Sequence[str], adapter: Adapter) -> str:
     """What the model reads before it writes the answer."""
-    mention = f" Mention {', '.join(points)}." if points else ""
-    ask = (
-        "You are the guest of an interview. Answer in the first person, as you would speak, in four or five short "
-        f"plain sentences, without lists.{mention}\n\nQuestion: {question}"
-    )
+    about = f", and talk about {_listed(points)}" if points else ""
+    ask = f"{question} Answer in the first person, in four or five sentences{about}."
     tokenizer = adapter.base.tokenizer
     if tokenizer.chat_template:
         return tokenizer.apply_chat_template(
             [{"role": "user", "content": ask}], add_generation_prompt=True, tokenize=False
         )
-    return f"{ask}\nAnswer:"
+    return f"{ask}\n\nAnswer:"
 
 
-def _draw(prompt: str, begun: str, adapter: Adapter, parameters: ComposeParameters, *, n_words: int) -> list[str]:
-    """Draw several continuations of `begun` with the adapter off. Returns the texts, each with `begun` in front."""
+def _listed(points: Sequence[str]) -> str:
+    """The points as one would say them: "a", "a and b", "a, b and c"."""
+    bare_points = [p.rstrip(".!?") for p in points]
+    return " and ".join(filter(None, [", ".join(bare_points[:-1]), bare_points[-1]]))
+
+
+def _draw(
+    prompt: str, begun: str, adapter: Adapter, parameters: ComposeParameters, *, n_words: int, sentence: bool = False
+) -> list[str]:
+    """Draw several continuations of `begun` with the adapter off; `sentence`: up to a sentence's end, else `n_words`.
+
+    Returns the texts, each with `begun` in front.
+    """
     import torch
 
     tokenizer, model = adapter.base.tokenizer, adapter.model
-    device = next(model.parameters()).device
-    read = tokenizer(prompt + begun, return_tensors="pt", add_special_tokens=False).to(device)
+    read = tokenizer(prompt + begun, return_tensors="pt", add_special_tokens=False).to(next(model.parameters()).device)
     with torch.random.fork_rng(devices=[]), torch.no_grad(), model.disable_adapter():
         torch.manual_seed(parameters.seed)
         written = model.generate(
             **read,
-            max_new_tokens=int(1.6 * n_words),
+            max_new_tokens=int(1.5 * n_words),
             do_sample=True,
             temperature=parameters.temperature,
             top_p=parameters.top_p,
@@ -124,13 +134,27 @@ def _draw(prompt: str, begun: str, adapter: Adapter, parameters: ComposeParamete
             num_return_sequences=parameters.candidates,
             suppress_tokens=list(adapter.tokenizer.rows.values()),
             pad_token_id=tokenizer.pad_token_id,
+            stopping_criteria=[_sentence_end(tokenizer, read["input_ids"].shape[1])] if sentence else None,
         )
     start = read["input_ids"].shape[1]
     return [begun + tokenizer.decode(row[start:], skip_special_tokens=True) for row in written]
 
 
+def _sentence_end(tokenizer: PreTrainedTokenizerBase, start: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """A stopping criterion: each row ends at its first token after `start` that holds a sentence's end."""
+
+    def ended(rows: Tensor, _scores: Tensor, **_: object) -> Tensor:
+        import torch
+
+        texts = tokenizer.batch_decode(rows[:, start:], skip_special_tokens=True)
+        return torch.tensor([bool(re.search(r"[.!?\n]", text)) for text in texts], device=rows.device)
+
+    return ended
+
+
 def _clean(draft: str) -> str:
-    """Whole sentences of plain words: no list numbers, no mark-up, no brackets, no unfinished end."""
+    """Whole sentences of plain words, one paragraph: no list numbers, mark-up or brackets, no unfinished end."""
+    draft = draft.strip().split("\n\n")[0]
     text = re.sub(r"(?m)^\s*(?:[-*•]+|\d+[.)])\s*", "", draft)
     text = re.sub(r"[<>*_#`\[\]{}|\"“”]", "", text)
     text = re.sub(r"\([^)]*\)?", "", text)
@@ -155,7 +179,7 @@ def _add_point(text: str, point: str, prompt: str, adapter: Adapter, parameters:
     begun = f"{text} {point[0].upper()}{point[1:].rstrip('.!?')}".strip()
     for attempt in range(_ATTEMPTS):
         again = replace(parameters, seed=parameters.seed + attempt)
-        drafts = _draw(prompt, begun, adapter, again, n_words=28)
+        drafts = _draw(prompt, begun, adapter, again, n_words=28, sentence=True)
         sentences = [_first_sentence(d[len(begun) :]) for d in drafts]
         usable = [s for s in sentences if 3 <= len(s.split()) <= 26]
         if usable:

@@ -49,6 +49,17 @@ def per_100_words(slots: Slots) -> float:
     return 100 * sum(len(s) for s in slots) / len(slots) if slots else 0.0
 
 
+def by_marker_per_100_words(slots: Slots) -> dict[str, float]:
+    """Of each marker, how many a hundred words."""
+    return {t: 100 * sum(t in s for s in slots) / len(slots) if slots else 0.0 for t in markers.TOKENS}
+
+
+def render(words: Sequence[str], slots: Slots) -> markers.MarkedText:
+    """Words and the markers of each as a marked text."""
+    pairs = zip(words, slots, strict=True)
+    return markers.MarkedText(tuple(markers.MarkedWord(w, markers.canonical(s)) for w, s in pairs), None)
+
+
 def bare(word: str) -> str:
     """A word without its punctuation, in lower case."""
     return "".join(c for c in word if c.isalnum() or c == "'").lower()

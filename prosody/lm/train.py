@@ -147,6 +147,7 @@ def _card(
         "threshold": parameters.threshold,
         "window_words": parameters.window_words,
         "markers_per_100_words": evaluate.per_100_words([m for _, m in train_lines]),
+        "rate_by_marker": evaluate.by_marker_per_100_words([m for _, m in train_lines]),
         "parameters": asdict(lora) | asdict(parameters),
     }
 

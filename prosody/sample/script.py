@@ -129,3 +129,8 @@ def _without_leading_pause(text: str) -> str:
     first, *others = marked.words
     kept = tuple(token for token in first.markers if markers.BY_TOKEN[token].kind != "pause")
     return markers.render(replace(marked, words=(replace(first, markers=kept), *others)))
+
+
+def held_out_questions(n: int = 3) -> list[tuple[str, tuple[str, ...]]]:
+    """Questions and points of the script's last answers, which a split by time keeps from training."""
+    return [(one.question, one.points) for one in read_script()[-n:]]

@@ -1,0 +1,63 @@
+"""What moves while a notebook works: progress bars, one updating line, and sound to play."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from IPython.display import HTML
+
+
+@contextmanager
+def bar(title: str, unit: str = "") -> Iterator[Callable[[int, int], None]]:
+    """A progress bar with the time left, for whatever reports (done, in all): `with bar("Aligning") as progress: …`."""
+    from tqdm.auto import tqdm
+
+    with tqdm(desc=title, unit=f" {unit}" if unit else "it", dynamic_ncols=True, leave=True) as shown:
+
+        def progress(done: int, total: int) -> None:
+            if shown.total != total:
+                shown.total = total
+                shown.refresh()
+            shown.update(done - shown.n)
+
+        yield progress
+
+
+def one_line(*, interactive: bool) -> Callable[[str], None]:
+    """Where lines about progress go: in JupyterLab one display that is updated, headless every line printed."""
+    if not interactive:
+        return lambda line: print(line, flush=True)
+    from IPython.display import Pretty, display
+
+    class Line(Pretty):
+        def __repr__(self) -> str:
+            return str(self.data)
+
+    handle = display(Line(""), display_id=True)
+    return lambda line: handle.update(Line(line))
+
+
+def player(samples: np.ndarray, sample_rate: int, title: str = "") -> HTML:
+    """Sound to play in the page, MP3 inside it, so that it plays offline and in a saved notebook.
+
+    samples [shape=(n,)]: mono, -1..1.
+    """
+    import html
+
+    import soundfile
+    from IPython.display import HTML
+
+    packed = io.BytesIO()
+    soundfile.write(packed, samples, sample_rate, format="MP3", subtype="MPEG_LAYER_III")
+    sound = base64.b64encode(packed.getvalue()).decode("ascii")
+    label = html.escape(title)
+    return HTML(
+        f'<figure style="margin:0"><figcaption>{label}</figcaption>'
+        f'<audio controls aria-label="{label}" src="data:audio/mpeg;base64,{sound}"></audio></figure>'
+    )
