@@ -17,6 +17,7 @@ from prosody.voice.parameters import SpeakParameters
 
 _SLOPES = frozenset(("<pitch_rising>", "<pitch_falling>"))
 _SPACES = frozenset(("", " "))
+_USUAL_ENERGY = 1.4  # log energy of a vowel
 _AUDIBLE = 0.4  # log energy above which a vowel is voiced even if the voice itself would let it die away
 
 
@@ -81,11 +82,15 @@ def say(
     f0_hz, energy = engine.predict(voice, encoded, units)
     slots = _slots(engine, encoded, units, local, breaks)
     shapes = _shapes(engine, encoded, units, local, words, slots)
-    voiced = (f0_hz > contour.VOICED_HZ) | (engine.sonorant(encoded, units) & (energy > _AUDIBLE))
+    sonorant = engine.sonorant(encoded, units)
+    voiced = (f0_hz > contour.VOICED_HZ) | (sonorant & (energy > _AUDIBLE))
     f0_hz, pitches = contour.plan(f0_hz, voiced, shapes, parameters)
     gains = [parameters.emph_energy if "<emph>" in word.markers else 1.0 for word in words]
     energy = raised(energy, shapes, gains)
-    samples = engine.render(voice, encoded, units, f0_hz, energy, rng, steady=voiced)
+    shaped = np.zeros(len(voiced), dtype=bool)
+    for shape in shapes:
+        shaped[shape.start : shape.end] = contour.has_shape(shape.markers)
+    samples = engine.render(voice, encoded, units, f0_hz, energy, rng, steady=voiced & (sonorant | shaped))
     targets = {
         k: Target(*(dataclasses.astuple(pitch) if pitch else (None,) * 4), scale, gain)
         for k, pitch, scale, gain in zip(sounding, pitches, scales, gains, strict=True)
@@ -182,9 +187,12 @@ def _stressed_vowel(engine: ModuleType, encoded: Any, word: int) -> int:
 
 
 def raised(energy: np.ndarray, shapes: Sequence[contour.Shape], gains: Sequence[float]) -> np.ndarray:
-    """Log energy [n_frames] with the louder frames of each word multiplied by its gain, eased in and out."""
+    """Log energy [n_frames] with the louder frames of each word raised, eased in and out.
+
+    All of a word is raised by what its gain adds to a vowel of usual energy, so that its weak sounds keep up.
+    """
     factor = np.ones(len(energy))
     for shape, gain in zip(shapes, gains, strict=True):
         factor[max(0, shape.start) : shape.end] = gain
     eased = np.convolve(np.pad(factor, 1, mode="edge"), np.ones(3) / 3, mode="valid")
-    return np.where(energy > 0, energy * eased, energy).astype(np.float32)
+    return np.where(energy > 0, energy + (eased - 1) * _USUAL_ENERGY, energy).astype(np.float32)
