@@ -7,6 +7,7 @@ JSON goes to stdout, messages to stderr. A user's mistake ends with exit code 2 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,30 @@ from prosody.errors import ProsodyError
 from prosody.workflow import install
 
 NOTHING, READY, MAKE = "nothing", "ready", "make"  # what a command needs: nothing, a set-up, or it sets up itself
+
+# name, the module of `prosody.commands` with its function, what it needs, what it does, an example
+_COMMANDS = (
+    ("demo", "runs", MAKE, "run the whole workflow on the built-in corpus", "demo epochs=2"),
+    ("segment", "runs", MAKE, "cut a recording into segments, align its transcript", "segment audio=talk.wav"),
+    ("prepare", "runs", MAKE, "measure the words and write the dataset", "prepare"),
+    ("train", "runs", MAKE, "fine-tune the base model on the marked text", "train epochs=5 base_model=gpt2"),
+    ("generate", "runs", MAKE, "compose, mark and speak an answer", "generate seed=3"),
+    ("run", "runs", MAKE, "run any notebook, recorded", "run notebooks/01_segment.ipynb -p audio talk.wav"),
+    ("runs", "runs", READY, "list the recorded runs", "runs --json"),
+    ("lab", "house", MAKE, "open JupyterLab on the notebooks (options are JupyterLab's)", "lab --no-browser"),
+    ("sample", "speech", READY, "write the built-in corpus: audio, transcript, truth, questions", "sample corpus"),
+    ("check", "speech", READY, "look at a recording and its transcript before any work", "check talk.wav talk.txt"),
+    ("align", "speech", READY, "find the time of every word", "align talk.wav talk.txt --json"),
+    ("detect", "speech", READY, "hear the markers in speech", "detect talk.wav talk.txt --json"),
+    ("listen", "speech", READY, "tell how many written markers are heard", "listen answer.wav answer.txt --json"),
+    ("speak", "speech", READY, "speak marked text", 'speak "That was <emph>it." -o it.wav'),
+    ("mark", "text", READY, "place markers in plain text", 'mark "That was the real surprise."'),
+    ("setup", "house", NOTHING, "install everything into .venv (or the active conda environment)", "setup"),
+    ("test", "house", MAKE, "run the tests (--slow: those left out by default; --all; others are pytest's)", "test -x"),
+    ("lint", "house", MAKE, "check the code, and that notebooks are stored without outputs", "lint"),
+    ("lock", "house", NOTHING, "resolve the requirements anew, with the program uv", "lock"),
+    ("clean", "house", NOTHING, "remove caches and what was built; runs and .venv stay", "clean"),
+)
 
 _DESCRIPTION = """\
 Teach a small language model how one person speaks, then let it mark and speak new answers.
@@ -52,23 +77,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    if words[:1] == ["test"]:  # everything after it is pytest's
-        arguments = argparse.Namespace(words=words[1:], run="test", needs=MAKE)
+    if words[:1] in (["test"], ["lab"]) and not {"-h", "--help"} & set(words):
+        arguments = argparse.Namespace(command=words[0], words=words[1:])  # the rest is pytest's, or JupyterLab's
     else:
-        parser = make_parser()
+        parser = make_parser(helped=words[0] if {"-h", "--help"} & set(words[1:]) else None)
         arguments = parser.parse_args(words)
-        if not hasattr(arguments, "run"):
-            if arguments.question is None and not arguments.interactive:
-                parser.print_help()
-                return 0
-            arguments.run, arguments.needs = "answer", READY
-    if arguments.needs != NOTHING:
-        code = install.enter(may_set_up=arguments.needs == MAKE)
+        if arguments.command is None and arguments.question is None and not arguments.interactive:
+            parser.print_help()
+            return 0
+    needs = {name: (module, needed) for name, module, needed, *_ in _COMMANDS} | {None: ("text", READY)}
+    module, needed = needs[arguments.command]
+    if needed != NOTHING:
+        code = install.enter(may_set_up=needed == MAKE)
         if code is not None:
             return code
-    from prosody import commands
-
-    code = getattr(commands, arguments.run)(arguments) or 0
+    function = getattr(importlib.import_module(f"prosody.commands.{module}"), arguments.command or "answer")
+    code = function(arguments) or 0
     sys.stdout.flush()
     return code
 
@@ -80,15 +104,21 @@ def _readable_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+def make_parser(*, helped: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the whole command line. helped: the command whose notebook's parameters its help is to list."""
     parser = _Parser(prog="prosody", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"prosody {__version__}")
     _answer_options(parser)
-    commands = parser.add_subparsers(metavar="COMMAND", title="commands", parser_class=_Parser)
-    _house_commands(commands)
-    _stage_commands(commands)
-    _speech_commands(commands)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
+    for name, _, _, purpose, example in _COMMANDS:
+        command = commands.add_parser(
+            name,
+            help=purpose,
+            description=purpose[0].upper() + purpose[1:] + ".",
+            epilog=(_notebook_parameters(name) if name == helped else "") + f"example: python -m prosody {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _add_options(name, command)
     return parser
 
 
@@ -102,92 +132,45 @@ def _answer_options(parser: argparse.ArgumentParser) -> None:
     _json_option(group)
 
 
-def _house_commands(commands: argparse._SubParsersAction) -> None:
-    purpose = "install everything into .venv (or the active conda environment)"
-    setup = _command(commands, "setup", purpose, needs=NOTHING)
-    purpose = "take torch from this package index, for another build than its default"
-    setup.add_argument("--torch-index", metavar="URL", help=purpose)
-    demo = _command(commands, "demo", "run the whole workflow on the built-in corpus", "demo epochs=2", needs=MAKE)
-    _parameter_options(demo)
-    purpose = "run the tests (--slow: those left out by default; --all; the rest is pytest's)"
-    _command(commands, "test", purpose, "test -x", needs=MAKE)
-    lab = _command(commands, "lab", "open JupyterLab on the notebooks", "lab --no-browser", needs=MAKE)
-    lab.add_argument("words", nargs=argparse.REMAINDER, metavar="…", help="options for JupyterLab")
-    _command(commands, "lint", "check the code with ruff, and that notebooks are stored without outputs", needs=MAKE)
-    _command(commands, "lock", "resolve the requirements anew, with uv", needs=NOTHING)
-    runs = _command(commands, "runs", "list the recorded runs", "runs --json")
-    _json_option(runs)
-    _command(commands, "clean", "remove caches and what was built; runs and .venv stay", needs=NOTHING)
-
-
-def _stage_commands(commands: argparse._SubParsersAction) -> None:
-    for name, purpose, example in (
-        ("segment", "cut a recording into segments, align its transcript", "segment audio=talk.wav transcript=talk.txt"),
-        ("prepare", "measure the words and write the dataset", "prepare"),
-        ("train", "fine-tune the base model on the marked text", "train epochs=5 base_model=gpt2"),
-        ("generate", "compose, mark and speak an answer", "generate seed=3"),
-    ):
-        stage = _command(commands, name, purpose, example, run="stage", needs=MAKE)
-        stage.set_defaults(stage=name)
-        _parameter_options(stage)
-    example = "run notebooks/01_segment.ipynb -p audio talk.wav"
-    run = _command(commands, "run", "run any notebook, recorded", example, needs=MAKE)
-    run.add_argument("notebook", metavar="NOTEBOOK")
-    _parameter_options(run)
-
-
-def _speech_commands(commands: argparse._SubParsersAction) -> None:
-    sample = _command(commands, "sample", "write the built-in corpus: audio, transcript, truth", "sample corpus")
-    sample.add_argument("folder", metavar="DIR")
-    sample.add_argument("--seed", type=int, default=0)
-    sample.add_argument("--answers", type=int, metavar="N", help="only the first N answers")
-    sample.add_argument("--overwrite", action="store_true", help="replace the files of an earlier one")
-    check = _command(commands, "check", "look at a recording and its transcript", "check talk.wav talk.txt")
-    align = _command(commands, "align", "find the time of every word", "align talk.wav talk.txt --json")
-    detect = _command(commands, "detect", "hear the markers in speech", "detect talk.wav talk.txt --json")
-    listen = _command(commands, "listen", "how many written markers are heard", "listen answer.wav answer.txt --json")
-    for command in (check, align, detect, listen):
-        command.add_argument("audio", metavar="AUDIO", help="WAV, FLAC, OGG or MP3")
-    check.add_argument("text", metavar="TRANSCRIPT", help="a text file")
-    for command in (align, detect, listen):
-        command.add_argument("text", metavar="TEXT", help="a text file, or the text itself")
+def _add_options(name: str, command: argparse.ArgumentParser) -> None:
+    """A command's own arguments and options."""
+    add = command.add_argument
+    if name == "run":
+        add("notebook", metavar="NOTEBOOK")
+    if name in ("demo", "segment", "prepare", "train", "generate", "run"):
+        add("words", nargs="*", metavar="NAME=VALUE", help="parameters of the notebook")
+        add("-p", dest="pairs", nargs=2, action="append", metavar=("NAME", "VALUE"), help="one parameter")
+    if name == "setup":
+        add("--torch-index", metavar="URL", help="take torch from this package index, for another build of it")
+    if name == "sample":
+        add("folder", metavar="DIR")
+        add("--answers", type=int, metavar="N", help="only the first N answers")
+    if name in ("check", "align", "detect", "listen"):
+        add("audio", metavar="AUDIO", help="WAV, FLAC, OGG or MP3")
+    if name == "check":
+        add("text", metavar="TRANSCRIPT", help="a text file")
+    if name in ("align", "detect", "listen", "speak", "mark"):
+        add("text", metavar="TEXT", help="a text file, the text itself, or - for stdin")
+    if name == "speak":
+        add("-o", "--out", metavar="OUT.wav", required=True)
+        add("--plain", action="store_true", help="leave the markers unspoken")
+    if name in ("sample", "speak"):
+        add("--seed", type=int, default=0)
+        add("--overwrite", action="store_true", help="replace what is there")
+    if name == "mark":
+        _adapter_option(command)
+    if name in ("runs", "align", "detect", "listen", "speak"):
         _json_option(command)
-    mark = _command(commands, "mark", "place markers in plain text", 'mark "That was the real surprise."')
-    mark.add_argument("text", metavar="TEXT|FILE|-", help="the text, a text file, or - for stdin")
-    _adapter_option(mark)
-    speak = _command(commands, "speak", "speak marked text", 'speak "That was <emph>it." -o it.wav')
-    speak.add_argument("text", metavar="TEXT", help="marked text, or a text file")
-    speak.add_argument("-o", "--out", metavar="OUT.wav", required=True)
-    speak.add_argument("--plain", action="store_true", help="leave the markers unspoken")
-    speak.add_argument("--seed", type=int, default=0)
-    speak.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
-    _json_option(speak)
 
 
-def _command(
-    commands: argparse._SubParsersAction,
-    name: str,
-    purpose: str,
-    example: str | None = None,
-    *,
-    run: str | None = None,
-    needs: str = READY,
-) -> argparse.ArgumentParser:
-    """Add a command; its handler is the function of that name in `prosody.commands`."""
-    parser = commands.add_parser(
-        name,
-        help=purpose,
-        description=purpose[0].upper() + purpose[1:] + ".",
-        epilog=f"example: python -m prosody {example or name}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run or name, needs=needs)
-    return parser
+def _notebook_parameters(stage: str) -> str:
+    """The parameters of a stage's notebook, a line each, with defaults and meaning; nothing where there are none."""
+    from prosody.workflow import notebooks, parameters
 
-
-def _parameter_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("words", nargs="*", metavar="NAME=VALUE", help="parameters of the notebook")
-    parser.add_argument("-p", dest="pairs", nargs=2, action="append", metavar=("NAME", "VALUE"), help="one parameter")
+    if stage not in notebooks.NOTEBOOKS:
+        return ""
+    known = parameters.of_notebook(notebooks.notebook_of(stage))
+    return "".join(["parameters:\n", *(f"  {p.name}={p.default}\n      {p.comment}\n" for p in known), "\n"])
 
 
 def _json_option(parser: argparse._ActionsContainer) -> None:

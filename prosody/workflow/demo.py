@@ -11,6 +11,7 @@ from typing import Any
 from prosody.errors import ProsodyError
 from prosody.workflow import parameters as parameter_cells
 from prosody.workflow import record, runner
+from prosody.workflow.notebooks import notebook_of
 from prosody.workflow.progress import Progress, elapsed
 
 
@@ -26,9 +27,9 @@ def run_all(given: Mapping[str, Any]) -> list[record.Run]:
         values = shared[name]
         for before in done:
             values = {f"{before.stage}_run": before.id} | values
-        known = {parameter.name for parameter in parameter_cells.of_notebook(runner.notebook_of(name))}
+        known = {parameter.name for parameter in parameter_cells.of_notebook(notebook_of(name))}
         values = {key: value for key, value in values.items() if key in known}
-        run_id = runner.run_notebook(runner.notebook_of(name), values, progress=Progress())
+        run_id = runner.run_notebook(notebook_of(name), values, progress=Progress())
         done.append(record.read(record.runs_folder() / name / run_id))
         print(f"{name} done in {done[-1].status['seconds']:.0f} s", file=sys.stderr, flush=True)
     print(summary(done, time.monotonic() - started))
@@ -50,7 +51,7 @@ def summary(done: list[record.Run], seconds: float) -> str:
 
 def _divided(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Each stage's own parameters out of those given, checked against its notebook."""
-    known = {name: parameter_cells.of_notebook(runner.notebook_of(name)) for name in record.STAGES}
+    known = {name: parameter_cells.of_notebook(notebook_of(name)) for name in record.STAGES}
     names = {parameter.name for parameters in known.values() for parameter in parameters}
     for name in given:
         if name not in names:
@@ -59,7 +60,7 @@ def _divided(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             raise ProsodyError(None, f"parameter {name!r}", "no stage has such a parameter", remedy)
     return {
         stage: parameter_cells.checked(
-            runner.notebook_of(stage), of_stage, {p.name: given[p.name] for p in of_stage if p.name in given}
+            notebook_of(stage), of_stage, {p.name: given[p.name] for p in of_stage if p.name in given}
         )
         for stage, of_stage in known.items()
     }

@@ -75,7 +75,7 @@ class Pip:
             for line in process.stdout:
                 log.write(line)
                 self._count(line)
-                seen += line.startswith(("Collecting", "Requirement already", "Obtaining"))
+                seen += line.startswith(("Collecting", "Processing", "Requirement already", "Obtaining"))
                 if line.startswith("ERROR"):
                     errors.append(line.strip())
                 if line.startswith("Installing"):

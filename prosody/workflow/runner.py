@@ -7,6 +7,7 @@ the user. The notebook's folder of results is told to it as PROSODY_RUN_DIR (see
 from __future__ import annotations
 
 import json
+import logging
 import re
 import signal
 import sys
@@ -16,19 +17,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from prosody.errors import ProsodyError
 from prosody.files import write_json
 from prosody.workflow import parameters as parameter_cells
 from prosody.workflow import record
+from prosody.workflow.notebooks import stage_of
 from prosody.workflow.progress import Progress, heading_before
 from prosody.workflow.stages import RUN_DIR
 
-_NOTEBOOKS = {
-    "segment": "01_segment.ipynb",
-    "prepare": "02_prepare.ipynb",
-    "train": "03_train_lora.ipynb",
-    "generate": "04_generate.ipynb",
-}
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -38,22 +33,6 @@ class RunFailed(Exception):
     def __init__(self, line: str, *, run: str, tail: str, code: int) -> None:
         super().__init__(line)
         self.run, self.tail, self.code = run, tail, code
-
-
-def notebook_of(stage: str) -> Path:
-    """The notebook of a stage. Raises ProsodyError if it is not there, as in an installation without the clone."""
-    path = record.root() / "notebooks" / _NOTEBOOKS[stage]
-    if not path.is_file():
-        raise ProsodyError(path, None, "not found", "run this in a clone of the repository")
-    return path
-
-
-def stage_of(notebook: Path) -> str:
-    """The stage that a notebook is recorded under: one of the four, or its own name."""
-    for stage, name in _NOTEBOOKS.items():
-        if notebook.name == name:
-            return stage
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", notebook.stem) or "notebook"
 
 
 def run_notebook(
@@ -77,7 +56,7 @@ def run_notebook(
     folder = record.start(stage_of(path), everything, runs=runs_dir, how="headless")
     progress.begin(folder.parent.name, _code_cells(path) + bool(given))
     try:
-        with _peak_memory() as peak, _terminated_as_interrupt():
+        with _peak_memory() as peak:
             _execute(path, folder, given, runs_dir, progress)
     except KeyboardInterrupt:
         record.end(folder, "interrupted", code=130, peak_rss_mb=peak())
@@ -100,9 +79,10 @@ def _execute(path: Path, folder: Path, given: dict[str, Any], runs_dir: Path, pr
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    from prosody.workflow.kernel import kernel_manager
+    from prosody.workflow.kernel import kernel_class
 
-    environment = {RUN_DIR: str(folder), "PROSODY_RUNS_DIR": str(runs_dir)}
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it would say, we say
+    kernel = kernel_class({RUN_DIR: str(folder), "PROSODY_RUNS_DIR": str(runs_dir)})
     cells = {"n": 0}
 
     def on_cell_start(*, cell: Any, cell_index: int) -> None:
@@ -113,7 +93,7 @@ def _execute(path: Path, folder: Path, given: dict[str, Any], runs_dir: Path, pr
     def on_notebook_start(*, notebook: Any) -> None:
         cells["notebook"] = notebook
 
-    with open(folder / "log.txt", "a", encoding="utf-8") as log:
+    with open(folder / "log.txt", "a", encoding="utf-8") as log, _interruptible(kernel):
         stream = _Stream(log, progress)
         try:
             papermill.execute_notebook(
@@ -125,11 +105,13 @@ def _execute(path: Path, folder: Path, given: dict[str, Any], runs_dir: Path, pr
                 progress_bar=False,
                 stdout_file=stream,
                 stderr_file=stream,
-                kernel_manager_class=kernel_manager(environment),
+                kernel_manager_class=kernel,
                 on_cell_start=on_cell_start,
                 on_notebook_start=on_notebook_start,
             )
         except PapermillExecutionError as error:
+            if error.ename == "KeyboardInterrupt":
+                raise KeyboardInterrupt from None
             failed = _told(error, folder, cells["n"])
             log.write(f"{failed}\n{failed.tail}\n")
             raise failed from None
@@ -157,7 +139,7 @@ def _told(error: Any, folder: Path, cell: int) -> RunFailed:
 
 
 class _Stream:
-    """What cells print: into log.txt and, line by line, above the progress line; of a redrawn bar only its last state."""
+    """What cells print: into log.txt and, line by line, above the progress line; of a redrawn bar its last state."""
 
     def __init__(self, log: Any, progress: Progress) -> None:
         self.log, self.progress, self.rest = log, progress, ""
@@ -183,20 +165,29 @@ def _code_cells(path: Path) -> int:
 
 
 @contextmanager
-def _terminated_as_interrupt() -> Iterator[None]:
-    """A request to end (SIGTERM) ends the run as Ctrl-C does, so that its record says so."""
+def _interruptible(kernel: Any) -> Iterator[None]:
+    """Ctrl-C, or a request to end (SIGTERM), interrupts the cell that runs, so that notebook and record are written.
 
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
+    Asked a second time, it no longer waits for the cell.
+    """
+    from prosody.workflow.kernel import interrupt
+
+    asked = []
+
+    def handle(*_: Any) -> None:
+        asked.append(True)
+        if len(asked) > 1 or not interrupt(kernel):
+            raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -83,7 +83,7 @@ class Stage:
         return found
 
     def output(self, path: str | os.PathLike[str]) -> Path:
-        """A file that this stage writes, for outputs.json; a relative path lies in the artifacts, which all go there."""
+        """A file that this stage writes, for outputs.json. A relative path lies in the artifacts, which all go in."""
         target = self.artifacts / path
         target.parent.mkdir(parents=True, exist_ok=True)
         self._outputs.append(target)

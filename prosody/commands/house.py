@@ -1,4 +1,4 @@
-"""What the commands do. Each takes the parsed command line and returns its exit code (None is 0)."""
+"""Commands that keep house: set-up, tests, lint, locks, JupyterLab."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
+from prosody.commands import tell
 from prosody.errors import ProsodyError
 from prosody.workflow import install
 
@@ -21,7 +20,7 @@ def setup(arguments: Namespace) -> int:
     root = _clone()
     prefix = install.target_prefix(root)
     if arguments.torch_index is None and install.is_set_up(root, prefix):
-        _say("already set up")
+        tell("already set up")
     else:
         install.set_up(root, prefix, torch_index=arguments.torch_index)
     return 0
@@ -73,83 +72,8 @@ def clean(_: Namespace) -> None:
         shutil.rmtree(path)
 
 
-def stage(arguments: Namespace) -> int:
-    """Run a stage's notebook."""
-    from prosody.workflow.runner import notebook_of
-
-    return _run_notebook(notebook_of(arguments.stage), arguments)
-
-
-def run(arguments: Namespace) -> int:
-    """Run any notebook."""
-    return _run_notebook(Path(arguments.notebook), arguments)
-
-
-def _run_notebook(path: Path, arguments: Namespace) -> int:
-    from prosody.workflow import parameters, record, runner
-
-    given = parameters.from_words(arguments.words, arguments.pairs)
-    try:
-        run_id = runner.run_notebook(path, given)
-    except runner.RunFailed as failed:
-        return _tell_failed(failed)
-    _say(f"recorded in {record.shown(record.runs_folder() / runner.stage_of(path) / run_id)}")
-    print(run_id)
-    return 0
-
-
-def demo(arguments: Namespace) -> int:
-    """The four stages in order, each on the run before it."""
-    from prosody.workflow import demo, parameters, runner
-
-    try:
-        demo.run_all(parameters.from_words(arguments.words, arguments.pairs))
-    except runner.RunFailed as failed:
-        return _tell_failed(failed)
-    return 0
-
-
-def _tell_failed(failed: Any) -> int:
-    if failed.tail:
-        sys.stderr.write(failed.tail + "\n")
-    sys.stderr.write(f"prosody: {failed}\n")
-    return failed.code
-
-
-def runs(arguments: Namespace) -> None:
-    """The recorded runs, the oldest first."""
-    from prosody.workflow import listing, record
-
-    found = record.runs(record.runs_folder())
-    if arguments.json:
-        _print_json([{**run.status, "metrics": run.metrics} for run in found])
-    else:
-        print(listing.table(found))
-
-
-def sample(arguments: Namespace) -> None:
-    """Write the built-in corpus."""
-    from prosody.sample.build import write_sample
-
-    started = time.monotonic()
-    files = write_sample(
-        Path(arguments.folder), seed=arguments.seed, answers=arguments.answers, overwrite=arguments.overwrite
-    )
-    _say(f"written in {time.monotonic() - started:.0f} s")
-    for path in files:
-        print(path)
-
-
 def _clone() -> Path:
     root = install.repository()
     if root is None:
         raise ProsodyError(None, None, "this command works on a clone of the repository", "run it in one")
     return root
-
-
-def _print_json(data: Any) -> None:
-    print(json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2))
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

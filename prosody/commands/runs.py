@@ -1,0 +1,71 @@
+"""Commands that run notebooks, recorded, and list the runs."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prosody.commands import print_json, tell
+
+if TYPE_CHECKING:
+    from prosody.workflow.runner import RunFailed
+
+
+def stage(arguments: Namespace) -> int:
+    """Run a stage's notebook; the stage is the command's name."""
+    from prosody.workflow.notebooks import notebook_of
+
+    return _run_notebook(notebook_of(arguments.command), arguments)
+
+
+segment = prepare = train = generate = stage
+
+
+def run(arguments: Namespace) -> int:
+    """Run any notebook."""
+    return _run_notebook(Path(arguments.notebook), arguments)
+
+
+def _run_notebook(path: Path, arguments: Namespace) -> int:
+    from prosody.workflow import parameters, record, runner
+    from prosody.workflow.notebooks import stage_of
+
+    given = parameters.from_words(arguments.words, arguments.pairs)
+    try:
+        run_id = runner.run_notebook(path, given)
+    except runner.RunFailed as failed:
+        return _tell_failed(failed)
+    tell(f"recorded in {record.shown(record.runs_folder() / stage_of(path) / run_id)}")
+    print(run_id)
+    return 0
+
+
+def demo(arguments: Namespace) -> int:
+    """The four stages in order, each on the run before it."""
+    from prosody.workflow import demo, parameters, runner
+
+    try:
+        demo.run_all(parameters.from_words(arguments.words, arguments.pairs))
+    except runner.RunFailed as failed:
+        return _tell_failed(failed)
+    return 0
+
+
+def _tell_failed(failed: RunFailed) -> int:
+    if failed.tail:
+        sys.stderr.write(failed.tail + "\n")
+    sys.stderr.write(f"prosody: {failed}\n")
+    return failed.code
+
+
+def runs(arguments: Namespace) -> None:
+    """The recorded runs, the oldest first."""
+    from prosody.workflow import listing, record
+
+    found = record.runs(record.runs_folder())
+    if arguments.json:
+        print_json([{**run.status, "metrics": run.metrics} for run in found])
+    else:
+        print(listing.table(found))

@@ -1,0 +1,83 @@
+"""Commands about sound: the built-in corpus, checking, aligning, detecting, speaking, listening."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prosody.commands import print_json, tell
+from prosody.commands.text import marked_text
+
+if TYPE_CHECKING:
+    from prosody.dataset import Word
+    from prosody.speech.audio import Audio
+
+
+def sample(arguments: Namespace) -> None:
+    """Write the built-in corpus."""
+    from prosody.sample.build import write_sample
+
+    started = time.monotonic()
+    folder = Path(arguments.folder)
+    files = write_sample(folder, seed=arguments.seed, answers=arguments.answers, overwrite=arguments.overwrite)
+    tell(f"written in {time.monotonic() - started:.0f} s")
+    for path in files:
+        print(path)
+
+
+def check(arguments: Namespace) -> int:
+    """The data check of a recording and its transcript."""
+    from prosody.speech.audio import check, read_transcript
+
+    marked = read_transcript(arguments.text)
+    found = check(_read(arguments.audio), marked)
+    print("\n".join(found.lines()))
+    found.require(arguments.audio)
+    return 0
+
+
+def align(arguments: Namespace) -> None:
+    """The time of every word."""
+    from prosody.speech.align import align
+
+    marked = marked_text(arguments.text)
+    found = align(_read(arguments.audio), [word.text for word in marked.words])
+    if arguments.json:
+        print_json({"words": [{"text": w.text, **_times(w)} for w in found]})
+    else:
+        print("\n".join(f"{w.start:9.3f} {w.end:9.3f}  {w.text}" for w in found))
+
+
+def speak(arguments: Namespace) -> None:
+    """Speak marked text into a WAV file."""
+    from prosody.voice.speak import speak
+
+    options = {"seed": arguments.seed, "plain": arguments.plain, "overwrite": arguments.overwrite}
+    spoken = speak(marked_text(arguments.text), out=arguments.out, **options)
+    for note in spoken.notes:
+        tell(note)
+    if arguments.json:
+        words = [word(w) for w in spoken.words]
+        print_json({"audio_file": str(arguments.out), "duration": round(spoken.duration, 3), "words": words})
+    else:
+        tell(f"{arguments.out}: {spoken.duration:.1f} s, {len(spoken.words)} words")
+
+
+def _read(path: str) -> Audio:
+    from prosody.speech.audio import read
+
+    audio = read(path)
+    for note in audio.notes:
+        tell(f"{path}: {note}")
+    return audio
+
+
+def _times(word: Any) -> dict[str, float]:
+    return {"start": round(word.start, 4), "end": round(word.end, 4)}
+
+
+def word(word: Word) -> dict[str, Any]:
+    """A spoken word as JSON."""
+    return {"text": word.text, **_times(word), "markers": list(word.markers)}

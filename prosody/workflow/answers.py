@@ -1,0 +1,104 @@
+"""One answer from question to sound: composed, marked, spoken, heard. The notebook and the command line share it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prosody import markers
+
+if TYPE_CHECKING:
+    from prosody.lm.answer import Answer, ComposeParameters
+    from prosody.lm.checkpoint import Adapter
+    from prosody.lm.mark import Marked
+    from prosody.voice.speak import Spoken
+
+
+@dataclass(frozen=True)
+class MarkedAnswer:
+    """An answer on its way: spoken, heard and audio_file are None until it has been spoken.
+
+    heard: what `voice.listen` says of the sound. seconds_to_first_sound: from the question to a finished sound, s.
+    """
+
+    answer: Answer
+    marked: Marked
+    adapter: str
+    spoken: Spoken | None = None
+    heard: Mapping[str, Any] | None = None
+    audio_file: str | None = None
+    seconds_to_first_sound: float | None = None
+
+    @property
+    def words_changed(self) -> int:
+        """Words of the marked answer that differ from the composed one's (0: marking never changes a word)."""
+        before, after = self.answer.text.split(), markers.strip(str(self.marked)).split()
+        return sum(a != b for a, b in zip(before, after, strict=False)) + abs(len(before) - len(after))
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer as `-i … --json` gives it."""
+        words = self.spoken.words if self.spoken else ()
+        covered = zip(self.answer.points, self.answer.covered, strict=True)
+        return {
+            "question": self.answer.question,
+            "points": [{"text": point, "covered": yes} for point, yes in covered],
+            "plain": self.answer.text,
+            "marked": str(self.marked),
+            "adapter": self.adapter,
+            "audio_file": self.audio_file,
+            "words": [
+                {"text": w.text, "start": round(w.start, 3), "end": round(w.end, 3), "markers": list(w.markers)}
+                for w in words
+            ],
+            "survival": self.heard["survival"] if self.heard else None,
+        }
+
+
+def write_answer(
+    question: str, points: Sequence[str], adapter: Adapter, parameters: ComposeParameters | None = None
+) -> MarkedAnswer:
+    """Compose a plain answer and mark it. Raises ProsodyError as `lm.answer.compose` does."""
+    from prosody.lm.answer import compose
+    from prosody.lm.mark import mark
+
+    begun = time.perf_counter()
+    answer = compose(question, points, adapter, parameters)
+    marked = mark(answer.text, adapter)
+    return MarkedAnswer(
+        answer, marked, str(adapter.card.get("run", "")), seconds_to_first_sound=time.perf_counter() - begun
+    )
+
+
+def speak_answer(
+    written: MarkedAnswer, out: Path, *, seed: int = 0, listen_back: bool = True, overwrite: bool = False
+) -> MarkedAnswer:
+    """Speak a written answer to the WAV `out` and listen which of its markers can be heard.
+
+    Raises ProsodyError if `out` exists and `overwrite` is false, or can't be written.
+    """
+    from dataclasses import replace
+
+    from prosody.voice.speak import speak
+
+    begun = time.perf_counter()
+    spoken = speak(written.marked.text, out=out, seed=seed, overwrite=overwrite)
+    seconds = (written.seconds_to_first_sound or 0.0) + time.perf_counter() - begun
+    heard = None
+    if listen_back:
+        from prosody.voice.listen import listen
+
+        heard = listen(out, written.marked.text)
+    return replace(written, spoken=spoken, heard=heard, audio_file=out.name, seconds_to_first_sound=seconds)
+
+
+def survival_of(answers: Iterable[MarkedAnswer]) -> dict[str, dict[str, int]]:
+    """Of each marker how often it was written and how often it was heard again, over several answers."""
+    total = {token: {"written": 0, "heard": 0} for token in markers.TOKENS}
+    for one in answers:
+        for token, found in (one.heard["survival"] if one.heard else {}).items():
+            for key in ("written", "heard"):
+                total[token][key] += found[key]
+    return total
