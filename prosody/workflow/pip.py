@@ -5,6 +5,7 @@ Only the standard library.
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shutil
@@ -40,7 +41,7 @@ class Pip:
     downloaded, cached: bytes of the packages that came over the network, and of those that were already here.
     """
 
-    def __init__(self, python: Path, *, log: Path, started: float) -> None:
+    def __init__(self, python: Path | str, *, log: Path, started: float) -> None:
         self.python, self.log, self.started = python, log, started
         self.downloaded = self.cached = 0
         self._last_line = 0.0
@@ -86,15 +87,6 @@ class Pip:
             raise PipFailed(f"installing {what} failed: {errors[0] if errors else 'pip says why'}", self.log)
         self._tell(f"{what}: done", now=True)
 
-    @contextmanager
-    def constrained_to(self, lock: Path) -> Iterator[str]:
-        """A temporary constraints file with the versions of a lock, without its hashes."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "constraints.txt"
-            pins = [line.rstrip(" \\\n") for line in lock.read_text(encoding="utf-8").splitlines() if _PIN.match(line)]
-            path.write_text("\n".join(pins) + "\n", encoding="utf-8")
-            yield str(path)
-
     def _count(self, line: str) -> None:
         if fetched := _FETCHED.match(line):
             size = int(float(fetched[3]) * _UNITS[fetched[4]])
@@ -121,26 +113,33 @@ def normal(name: str) -> str:
 
 
 def locked(lock: Path) -> dict[str, tuple[str, bool]]:
-    """What a lock file pins: name → (version, whether only some systems or Pythons need it).
-
-    A package that stands there in several versions for several Pythons counts as conditional, with the first that fits
-    this Python where that is plain, otherwise the last.
-    """
+    """What a lock file pins for this Python: name → (version, whether only some systems need it)."""
     pins: dict[str, tuple[str, bool]] = {}
     for line in lock.read_text(encoding="utf-8").splitlines():
         if pin := _PIN.match(line):
-            name, version, condition = normal(pin[1]), pin[2], bool(pin[3])
-            if not (condition and name in pins and not _fits(pin[3])):
-                pins[name] = (version, condition)
+            fits = _python_fits((pin[3] or "").lstrip("; ").strip())
+            if fits is not False:
+                pins[normal(pin[1])] = (pin[2], bool(pin[3]) and fits is None)
     return pins
 
 
-def _fits(condition: str) -> bool:
-    """Whether a condition on the Python version (all that our lock splits a version by) holds for this Python."""
-    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if equal := re.search(r"python_full_version (==|!=) '([\d.]+)\.\*'", condition):
-        return (equal[2] == minor) == (equal[1] == "==")
-    return True
+def _python_fits(condition: str) -> bool | None:
+    """Whether a condition on nothing but the Python version holds here; None for any other condition."""
+    found = re.fullmatch(r"python_full_version (==|!=|<|>=) '(\d+)\.(\d+)(?:\.\*)?'", condition)
+    if not found:
+        return None
+    here, there = sys.version_info[:2], (int(found[2]), int(found[3]))
+    return {"==": here == there, "!=": here != there, "<": here < there, ">=": here >= there}[found[1]]
+
+
+@contextmanager
+def constrained_to(lock: Path) -> Iterator[str]:
+    """A temporary constraints file with the versions of a lock, without its hashes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "constraints.txt"
+        pins = [line.rstrip(" \\") for line in lock.read_text(encoding="utf-8").splitlines() if _PIN.match(line)]
+        path.write_text("\n".join(pins) + "\n", encoding="utf-8")
+        yield str(path)
 
 
 def drop_half_installed(prefix: Path) -> None:
@@ -155,8 +154,6 @@ def drop_half_installed(prefix: Path) -> None:
 
 
 def _all_there(record: Path) -> bool:
-    import csv
-
     site_packages = record.parents[1]
     with open(record, encoding="utf-8", newline="") as file:
         names = [row[0] for row in csv.reader(file) if row]

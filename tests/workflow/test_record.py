@@ -1,0 +1,132 @@
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prosody.errors import ProsodyError
+from prosody.workflow import record
+
+DESIGN_FILES = {
+    "params.json", "status.json", "git.json", "packages.txt", "machine.json", "inputs.json", "outputs.json",
+    "upstream.json", "metrics.json", "log.txt", "tb", "artifacts",
+}  # fmt: skip
+
+
+def a_run(runs: Path, stage: str = "segment", state: str = "ok", **more) -> Path:
+    folder = record.start(stage, {"epochs": 3}, runs=runs, how="headless")
+    if state != "running":
+        record.end(folder, state, code=0 if state == "ok" else 1, **more)
+    return folder
+
+
+def test_a_new_run_has_every_file_and_is_running(runs):
+    folder = a_run(runs, state="running")
+    assert {path.name for path in folder.iterdir()} - {"dirty.patch"} == DESIGN_FILES
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", folder.name)
+    run = record.read(folder)
+    assert (run.state, run.stage, run.id) == ("running", "segment", folder.name)
+    assert run.status["pid"] == os.getpid()
+    assert json.loads((folder / "params.json").read_text()) == {"epochs": 3}
+
+
+def test_the_end_is_written_down(runs):
+    run = record.read(a_run(runs, state="failed", error={"name": "ValueError"}))
+    assert (run.state, run.status["exit"], run.status["error"]["name"]) == ("failed", 1, "ValueError")
+    assert run.status["seconds"] >= 0
+
+
+def test_the_machine_is_described_without_its_name(runs):
+    folder = a_run(runs)
+    machine = json.loads((folder / "machine.json").read_text())
+    assert machine["cores"] == os.cpu_count()
+    assert machine["memory_gb"] > 0
+    assert machine["python"] == platform.python_version()
+    text = "".join(path.read_text() for path in folder.glob("*.json"))
+    if len(platform.node()) > 3 and platform.node() != "localhost":
+        assert platform.node() not in text
+
+
+def test_git_and_packages_are_recorded(runs):
+    folder = a_run(runs)
+    git = json.loads((folder / "git.json").read_text())
+    if git["commit"] is not None:
+        assert re.fullmatch(r"[0-9a-f]{40}", git["commit"])
+        assert git["dirty"] == (folder / "dirty.patch").exists()
+    assert any(line.startswith("numpy==") for line in (folder / "packages.txt").read_text().splitlines())
+
+
+@pytest.mark.parametrize(("how", "state"), [("headless", "killed"), ("lab", "interrupted")])
+def test_a_running_run_whose_process_is_gone_is_ended(runs, how, state):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    folder = record.start("train", {}, runs=runs, how=how)
+    record.write_status(folder, pid=gone.pid, process_started=0.0)
+    assert record.read(folder).state == state
+    assert json.loads((folder / "status.json").read_text())["status"] == state
+
+
+def test_a_number_taken_by_another_process_is_not_ours(runs):
+    folder = a_run(runs, state="running")
+    record.write_status(folder, process_started=1.0)  # this pid, another start
+    assert record.read(folder).state == "killed"
+
+
+def test_latest_is_the_newest_ok_run_of_the_stage(runs):
+    first, second = a_run(runs, "train"), a_run(runs, "train")
+    a_run(runs, "train", "failed")
+    a_run(runs, "segment")
+    assert record.find(runs, "train").id == second.name
+    assert record.find(runs, "train", first.name).id == first.name
+    assert record.find(runs, "generate") is None
+
+
+def test_a_run_is_found_by_the_start_of_its_id(runs):
+    folder = a_run(runs)
+    assert record.find(runs, "segment", folder.name[:-2]).id == folder.name
+    with pytest.raises(ProsodyError, match="'nope' is no run of segment"):
+        record.find(runs, "segment", "nope")
+    a_run(runs)
+    with pytest.raises(ProsodyError, match="the start of several runs"):
+        record.find(runs, "segment", "2")
+
+
+def test_a_run_that_failed_is_not_taken(runs):
+    folder = a_run(runs, state="failed")
+    with pytest.raises(ProsodyError, match="is failed"):
+        record.find(runs, "segment", folder.name)
+
+
+def test_broken_records_are_passed_over(runs):
+    folder = a_run(runs)
+    for name, content in (("a", "{"), ("b", "[]"), ("c", '{"x": 1}')):
+        (runs / "segment" / name).mkdir()
+        (runs / "segment" / name / "status.json").write_text(content)
+    assert [run.id for run in record.runs(runs)] == [folder.name]
+
+
+def test_plain_values():
+    given = {"a": np.float32(0.5), "b": float("nan"), "c": (1, np.int64(2)), "d": Path("x"), 5: None, "e": np.arange(2)}
+    assert record.plain(given) == {"a": 0.5, "b": None, "c": [1, 2], "d": "x", "5": None, "e": [0, 1]}
+
+
+def test_paths_are_relative_to_the_run_or_the_clone(runs):
+    folder = a_run(runs)
+    assert record.shown(folder / "artifacts" / "x.wav", folder) == "artifacts/x.wav"
+    assert record.shown(record.root() / "notebooks" / "x.ipynb", folder) == "notebooks/x.ipynb"
+    assert not os.path.isabs(record.shown(folder.parent.parent / "talk.wav", folder))
+
+
+def test_files_are_described_with_their_hash(runs):
+    folder = a_run(runs)
+    (folder / "artifacts" / "deep").mkdir()
+    (folder / "artifacts" / "deep" / "x.txt").write_text("x")
+    (entry,) = record.described(folder / "artifacts", folder)
+    assert entry["path"] == "artifacts/deep/x.txt"
+    assert entry["bytes"] == 1
+    assert entry["sha256"].startswith("2d711642b726b04401627ca9fbac32f5")
