@@ -128,6 +128,7 @@ def _answer_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-p", "--points", metavar="POINT", nargs="+", default=[], help="the points the answer makes")
     group.add_argument("--interactive", action="store_true", help="ask for question and points, again and again")
     group.add_argument("--speak", metavar="OUT.wav", help="speak the answer into this file")
+    group.add_argument("--overwrite", action="store_true", help="replace that file if it is there")
     _adapter_option(group)
     _json_option(group)
 

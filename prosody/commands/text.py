@@ -6,7 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prosody.commands import print_json, tell
 from prosody.errors import ProsodyError
@@ -51,16 +51,16 @@ def mark(arguments: Namespace) -> None:
 def answer(arguments: Namespace) -> int:
     """Answer one question, or, interactively, one after another."""
     if not arguments.interactive:
-        _answer(arguments.question, arguments.points, arguments, _load(arguments.adapter), arguments.speak)
+        out = Path(arguments.speak) if arguments.speak else None
+        _answer(arguments.question, arguments.points, arguments, _load(arguments.adapter), out)
         return 0
     if arguments.question is None and not sys.stdin.isatty():
         tell("reading questions and points from stdin: a line each, an empty line ends the points")
     adapter = _load(arguments.adapter)
     for n, (question, points) in enumerate(_asked(arguments), 1):
-        out = None
-        if arguments.speak:
-            path = Path(arguments.speak)
-            out = str(path if n == 1 else path.with_stem(f"{path.stem}_{n}"))
+        out = Path(arguments.speak) if arguments.speak else None
+        if out is not None and n > 1:
+            out = out.with_stem(f"{out.stem}_{n}")
         try:
             _answer(question, points, arguments, adapter, out)
         except ProsodyError as error:
@@ -95,38 +95,25 @@ def _line(prompt: str) -> str:
     return line.strip()
 
 
-def _answer(question: str, points: list[str], arguments: Namespace, adapter: Adapter, out: str | None) -> None:
-    from prosody import markers
-    from prosody.lm.answer import compose
-    from prosody.lm.mark import mark
+def _answer(question: str, points: list[str], arguments: Namespace, adapter: Adapter, out: Path | None) -> None:
     from prosody.notebook.show import marked_ansi
+    from prosody.workflow.answers import speak_answer, write_answer
 
-    plain = compose(question, points, adapter)
-    marked = mark(plain.text, adapter).text
-    told: dict[str, Any] = {
-        "question": plain.question,
-        "points": [{"text": p, "covered": c} for p, c in zip(plain.points, plain.covered, strict=True)],
-        "plain": plain.text,
-        "marked": markers.render(marked),
-        "adapter": str(adapter.folder),
-        "audio_file": None,
-        "words": None,
-        "survival": None,
-    }
-    if out:
-        from prosody.commands.speech import heard, word
-        from prosody.voice.speak import speak
-
-        spoken = speak(marked, out=out)
-        told |= {"audio_file": out, "words": [word(w) for w in spoken.words], "survival": heard(out, marked)}
+    if out is not None and out.exists() and not arguments.overwrite:  # told before the work, not after it
+        raise ProsodyError(out, None, "already exists", "give another name, or add --overwrite")
+    found = write_answer(question, points, adapter)
+    if out is not None:
+        found = speak_answer(found, out, overwrite=arguments.overwrite)
     if arguments.json:
-        print_json(told)
+        print_json({**found.as_json(), "audio_file": str(out) if out else None})
         return
-    print(marked_ansi(marked, color=sys.stdout.isatty()))
-    for point in told["points"]:
-        tell(f"{'said' if point['covered'] else 'left out'}: {point['text']}")
-    if out:
-        tell(f"spoken: {out}")
+    print(marked_ansi(found.marked.text, color=sys.stdout.isatty()))
+    for point, covered in zip(found.answer.points, found.answer.covered, strict=True):
+        tell(f"point {'taken up' if covered else 'left out'}: {point}")
+    if out is not None:
+        survival = (found.heard or {}).get("survival", {}).values()
+        heard, written = (sum(entry[key] for entry in survival) for key in ("heard", "written"))
+        tell(f"spoken: {out}, {heard} of {written} markers heard again")
 
 
 def _load(given: str | None) -> Adapter:

@@ -112,7 +112,7 @@ def fingerprint(root: Path) -> str:
 
 def is_set_up(root: Path, prefix: Path) -> bool:
     """Was a set-up of these very lock files finished in `prefix`?"""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, TypeError, KeyError):
         stamp = json.loads((prefix / STAMP).read_text(encoding="utf-8"))
         return stamp["fingerprint"] == fingerprint(root) and python_of(prefix).exists()
     return False

@@ -12,6 +12,7 @@ stages whose results are missing are run first.
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -94,6 +95,7 @@ class Stage:
         from prosody.files import write_json
         from prosody.workflow import record
 
+        _nameless(self.tb)
         written = record.described(self.artifacts, self.folder)
         outside = [path for path in self._outputs if not path.is_relative_to(self.artifacts) and path.exists()]
         written += [entry for path in outside for entry in record.described(path, self.folder)]
@@ -147,6 +149,15 @@ def _make(wanted: str) -> Any:
         if process.returncode:
             raise ProsodyError(None, None, f"{name} did not end well", "see above, or `python -m prosody runs`")
     return record.find(record.runs_folder(), wanted)
+
+
+def _nameless(tb: Path) -> None:
+    """TensorBoard writes the machine's name into its files' names: take it out."""
+    name = platform.node()
+    for path in tb.rglob("*tfevents*"):
+        if name and name in path.name:
+            with suppress(OSError):  # still open, on Windows
+                path.rename(path.with_name(path.name.replace(name, "here")))
 
 
 def _keep_notebook(folder: Path) -> None:

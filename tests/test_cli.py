@@ -1,0 +1,166 @@
+"""The command line from outside: exit codes, what goes to which stream, and help."""
+
+import json
+import os
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import pytest
+
+from prosody import cli
+from prosody.workflow import record
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _as_it_is(monkeypatch, tmp_path):
+    monkeypatch.setenv("PROSODY_SETUP", "off")
+    monkeypatch.setenv("PROSODY_RUNS_DIR", str(tmp_path / "runs"))
+
+
+def run(*words: str, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "prosody", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", **options)
+
+
+def test_without_a_command_there_is_help(capsys):
+    assert cli.main([]) == 0
+    assert "python -m prosody demo" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("prosody 0.")
+
+
+@pytest.mark.parametrize("name", [command[0] for command in cli._COMMANDS])
+def test_every_commands_help_has_an_example_and_it_parses(name, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([name, "--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert f"example: python -m prosody {name}" in out
+
+
+@pytest.mark.parametrize("stage", record.STAGES)
+def test_a_stages_help_lists_its_notebooks_parameters(stage, capsys):
+    with pytest.raises(SystemExit):
+        cli.main([stage, "--help"])
+    assert "interactive=True" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["trin"], ["align", "a.wav"], ["speak", "x"], ["train", "-p", "r"], ["sample", "x", "--seed", "y"], ["--zzz"]],
+)
+def test_a_wrong_command_line_is_one_line_and_exit_2(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "--help" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["speak", "no <emphh> such", "-o", "x.wav"], "<emph>"),
+        (["speak", "none.txt", "-o", "x.wav"], "none.txt: not found"),
+        (["align", "none.wav", "some words"], "none.wav"),
+        (["run", "none.ipynb"], "none.ipynb: not found"),
+        (["train", "epochs"], "'epochs' is no parameter"),
+        (["train", "epochz=3"], "did you mean 'epochs'"),
+        (["train", "epochs=three"], "'three' is not a whole number"),
+        (["demo", "zzz=1"], "no stage has such a parameter"),
+        (["mark", "some text"], "run `make train` first"),
+        (["-i", "Why?", "-p", "because"], "run `make train` first"),
+        (["mark", "x", "--adapter", "no/such/folder"], "no"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_2(words, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(words) == 2
+    captured = capsys.readouterr()
+    last = captured.err.splitlines()[-1]
+    assert last.startswith("prosody: ")
+    assert told in last
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+
+
+def test_speak_writes_a_wav_and_tells_its_words_as_json(tmp_path):
+    out = tmp_path / "it.wav"
+    done = run("speak", "Well, <pause_long>that was <emph>it.", "-o", str(out), "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert set(told) == {"audio_file", "duration", "words"}
+    assert [w["text"] for w in told["words"]] == ["Well,", "that", "was", "it."]
+    assert told["words"][3]["markers"] == ["<emph>"]
+    with wave.open(str(out)) as file:
+        assert (file.getframerate(), file.getnchannels()) == (24_000, 1)
+        assert file.getnframes() / 24_000 == pytest.approx(told["duration"], abs=1e-3)
+    again = run("speak", "Once more.", "-o", str(out))
+    assert again.returncode == 2
+    assert "already exists" in again.stderr
+
+
+def test_text_comes_from_stdin_and_from_files(tmp_path, monkeypatch, capsys):
+    from prosody.commands.text import marked_text
+
+    (tmp_path / "talk.txt").write_text("So <emph>it goes.", encoding="utf-8")
+    assert [w.text for w in marked_text(str(tmp_path / "talk.txt")).words] == ["So", "it", "goes."]
+    assert [w.text for w in marked_text("a talk.txt of mine").words] == ["a", "talk.txt", "of", "mine"]
+    assert len(marked_text("word " * 4000).words) == 4000
+    done = run("speak", "-", "-o", str(tmp_path / "x.wav"), input="From stdin.")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_list_of_runs_as_table_and_json(tmp_path, capsys):
+    assert cli.main(["runs"]) == 0
+    assert "make demo" in capsys.readouterr().out
+    folder = record.start("train", {}, runs=tmp_path / "runs", how="headless")
+    record.end(folder, "ok", code=0)
+    assert cli.main(["runs"]) == 0
+    assert folder.name in capsys.readouterr().out
+    assert cli.main(["runs", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["id"], told["status"], told["metrics"]) == (folder.name, "ok", {})
+
+
+def test_a_runs_id_is_the_last_line_on_stdout(tmp_path):
+    import nbformat
+
+    cells = [
+        nbformat.v4.new_code_cell("n: int = 1", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell('print("printed", n)'),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "tiny.ipynb")
+    done = run("run", str(tmp_path / "tiny.ipynb"), "-p", "n", "4")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "runs" / "tiny").iterdir()
+    assert done.stdout == f"{folder.name}\n"
+    assert "printed 4" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes as POSIX has them")
+def test_a_reader_that_has_enough_is_no_trouble():
+    with subprocess.Popen([sys.executable, "-m", "prosody", "--help"], cwd=ROOT, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:  # fmt: skip
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_starting_is_quick_and_brings_in_nothing_heavy():
+    code = (
+        "import sys, prosody, prosody.cli, prosody.workflow, prosody.commands.runs, prosody.commands.text\n"
+        "print([m for m in ('numpy', 'torch', 'soundfile', 'papermill', 'psutil', 'transformers') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
