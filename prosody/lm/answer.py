@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from prosody import markers
 from prosody.errors import ProsodyError
 from prosody.lm.evaluate import FUNCTION_WORDS, bare
+from prosody.lm.slots import longest_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _POINT_CHARACTERS = 300
 _ATTEMPTS = 3  # draws for the sentence of one point
+_UNSPEAKABLE = re.compile(r"[<>*_#`\[\]{}|\"“”]")
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def compose(
 
     The model is asked through its chat template where it has one. Of several drafts the one that covers most points is
     taken; a point that it leaves out gets a sentence of its own that starts with the point. Deterministic with the
-    seed. Raises ProsodyError if the question is empty, or a point is empty or over 300 characters.
+    seed. Raises ProsodyError if the question is empty, a point is empty or over 300 characters, one of them holds
+    markers, or all together are more than the base can read.
     """
     parameters = parameters or ComposeParameters()
     question, points = " ".join(question.split()), tuple(" ".join(p.split()) for p in points)
@@ -121,11 +124,15 @@ def _draw(
 
     tokenizer, model = adapter.base.tokenizer, adapter.model
     read = tokenizer(prompt + begun, return_tensors="pt", add_special_tokens=False).to(next(model.parameters()).device)
+    start, n_new, longest = read["input_ids"].shape[1], int(1.5 * n_words), longest_text(model)
+    if longest is not None and start + n_new > longest:
+        what = f"is with its points too long ({start} tokens) for a base that reads and writes {longest}"
+        raise ProsodyError(None, "question", what, "shorten it")
     with torch.random.fork_rng(devices=[]), torch.no_grad(), model.disable_adapter():
         torch.manual_seed(parameters.seed)
         written = model.generate(
             **read,
-            max_new_tokens=int(1.5 * n_words),
+            max_new_tokens=n_new,
             do_sample=True,
             temperature=parameters.temperature,
             top_p=parameters.top_p,
@@ -134,9 +141,8 @@ def _draw(
             num_return_sequences=parameters.candidates,
             suppress_tokens=list(adapter.tokenizer.rows.values()),
             pad_token_id=tokenizer.pad_token_id,
-            stopping_criteria=[_sentence_end(tokenizer, read["input_ids"].shape[1])] if sentence else None,
+            stopping_criteria=[_sentence_end(tokenizer, start)] if sentence else None,
         )
-    start = read["input_ids"].shape[1]
     return [begun + tokenizer.decode(row[start:], skip_special_tokens=True) for row in written]
 
 
@@ -156,7 +162,7 @@ def _clean(draft: str) -> str:
     """Whole sentences of plain words, one paragraph: no list numbers, mark-up or brackets, no unfinished end."""
     draft = draft.strip().split("\n\n")[0]
     text = re.sub(r"(?m)^\s*(?:[-*•]+|\d+[.)])\s*", "", draft)
-    text = re.sub(r"[<>*_#`\[\]{}|\"“”]", "", text)
+    text = _UNSPEAKABLE.sub("", text)
     text = re.sub(r"\([^)]*\)?", "", text)
     text = " ".join(text.split())
     ends = [m.end() for m in re.finditer(r"[.!?](?=\s|$)", text)]
@@ -176,7 +182,8 @@ def _add_point(text: str, point: str, prompt: str, adapter: Adapter, parameters:
 
     Returns the answer as it was when several draws give no sentence of speakable length.
     """
-    begun = f"{text} {point[0].upper()}{point[1:].rstrip('.!?')}".strip()
+    said = _UNSPEAKABLE.sub("", re.sub(r"[()]", "", point)).strip()
+    begun = f"{text} {said[0].upper()}{said[1:].rstrip('.!?')}".strip()
     for attempt in range(_ATTEMPTS):
         again = replace(parameters, seed=parameters.seed + attempt)
         drafts = _draw(prompt, begun, adapter, again, n_words=28, sentence=True)

@@ -29,16 +29,15 @@ _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 @dataclass(frozen=True)
 class Base:
-    """A loaded base model: `name` as the user gave it, the float32 model, its own tokenizer without markers."""
+    """A loaded base model: `name` as the user gave it, the float32 model, its own tokenizer without markers.
+
+    vocabulary: number of embedding rows of the base, also after the seven marker rows are added to the model.
+    """
 
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-
-    @property
-    def vocabulary(self) -> int:
-        """Number of embedding rows of the base, before the seven marker rows are added."""
-        return self.model.config.vocab_size
+    vocabulary: int
 
     @property
     def parameters(self) -> int:
@@ -82,7 +81,7 @@ def load_base(name: str = BUILT_IN) -> Base:
             logging.enable_progress_bar()
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return Base(name, model.eval(), tokenizer)
+    return Base(name, model.eval(), tokenizer, model.config.vocab_size)
 
 
 def _built_in_folder() -> Path:
@@ -107,8 +106,13 @@ def _convert_gguf(source: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".converting-", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".converting-", dir=folder.parent))
+    except OSError as error:
+        raise ProsodyError(
+            folder.parent, None, f"cannot hold the converted model ({error.strerror})", "set PROSODY_CACHE to a folder"
+        ) from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

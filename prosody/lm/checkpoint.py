@@ -7,12 +7,13 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prosody import files
+from prosody import files, markers
 from prosody.errors import ProsodyError
 from prosody.lm.base import BUILT_IN, Base, load_base
 from prosody.lm.lora import add_marker_rows
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 
 ADAPTER_FOLDER = "janus_prosody_lora"
 CARD_FILE = "janus_prosody.json"
+DEFAULT_THRESHOLD, DEFAULT_WINDOW_WORDS = 0.4, 90  # where a card says nothing
+_CARD_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "base": lambda x: isinstance(x, str) and x != "",
+    "width": lambda x: type(x) is int,
+    "vocabulary": lambda x: type(x) is int,
+    "threshold": lambda x: type(x) in (int, float) and 0 <= x <= 1,
+    "window_words": lambda x: type(x) is int and x >= 1,
+}
 _HUB_ID = {BUILT_IN: "HuggingFaceTB/SmolLM2-135M-Instruct"}
 
 
@@ -46,9 +55,8 @@ def save_adapter(model: PeftModel, base: Base, folder: Path, *, card: Mapping[st
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         config = model.peft_config["default"]
-        config.base_model_name_or_path = _HUB_ID.get(
-            base.name, Path(base.name).name if os.path.isdir(base.name) else base.name
-        )
+        config.base_model_name_or_path = _public_name(base.name)
+        config.target_modules = sorted(config.target_modules)  # a set: else its order changes from process to process
         model.save_pretrained(work, safe_serialization=True, save_embedding_layers=False)
         width = model.get_input_embeddings().weight.shape[1]
         full = dict(card) | {"base": base.name, "width": width, "vocabulary": _vocabulary(model)}
@@ -58,8 +66,13 @@ def save_adapter(model: PeftModel, base: Base, folder: Path, *, card: Mapping[st
         if folder.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
             folder.rename(old / folder.name)
-            work.rename(folder)
-            shutil.rmtree(old, ignore_errors=True)
+            try:
+                work.rename(folder)
+            except OSError:
+                (old / folder.name).rename(folder)
+                raise
+            finally:
+                shutil.rmtree(old, ignore_errors=True)
         else:
             work.rename(folder)
     finally:
@@ -67,7 +80,12 @@ def save_adapter(model: PeftModel, base: Base, folder: Path, *, card: Mapping[st
 
 
 def _vocabulary(model: PeftModel) -> int:
-    return model.get_base_model().config.vocab_size - 7
+    return model.get_base_model().config.vocab_size - len(markers.TOKENS)
+
+
+def _public_name(base: str) -> str:
+    """A base's name for others: its hub id, or a folder's own name without the path."""
+    return _HUB_ID.get(base, Path(base).name if os.path.isdir(base) else base)
 
 
 def adapter_bytes(folder: Path) -> int:
@@ -80,8 +98,6 @@ def load_adapter(folder: Path | str, *, base: str | None = None) -> Adapter:
 
     Raises ProsodyError when the folder holds no adapter, a pickle in place of safetensors, or one for another base.
     """
-    from peft import PeftModel
-
     folder = Path(folder)
     card = _read_card(folder)
     loaded = load_base(base or card["base"])
@@ -95,12 +111,32 @@ def load_adapter(folder: Path | str, *, base: str | None = None) -> Adapter:
         )
     tokenizer = MarkerTokenizer(loaded.tokenizer, vocabulary=loaded.vocabulary)
     add_marker_rows(loaded.model, tokenizer)
+    return Adapter(folder, loaded, _load_weights(loaded, folder).eval(), tokenizer, card)
+
+
+def _load_weights(base: Base, folder: Path) -> PeftModel:
+    """The base with the folder's weights on it: each of them has its layer, and each layer its weights."""
+    from peft import PeftModel, get_peft_model_state_dict
+    from safetensors import SafetensorError, safe_open
+
     try:
-        model = PeftModel.from_pretrained(loaded.model, folder)
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        with safe_open(folder / "adapter_model.safetensors", framework="pt") as weights:
+            held = set(weights.keys())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Found missing adapter keys")  # told below, as an error
+            warnings.simplefilter("ignore", FutureWarning)  # between PEFT and transformers; not for people
+            model = PeftModel.from_pretrained(base.model, folder)
+    except SafetensorError as error:
+        weights_file = folder / "adapter_model.safetensors"
+        raise ProsodyError(weights_file, None, f"is damaged ({error})", "train it anew") from error
+    except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
         first = str(error).strip().splitlines()[0]
-        raise ProsodyError(folder, "adapter", f"does not fit {loaded.name} ({first})", "train it anew") from error
-    return Adapter(folder, loaded, model.eval(), tokenizer, card)
+        raise ProsodyError(folder, "adapter", f"does not fit {base.name} ({first})", "train it anew") from error
+    strangers = held ^ set(get_peft_model_state_dict(model, save_embedding_layers=False))
+    if strangers:
+        what = f"does not fit {base.name} ({len(strangers)} weights lack their counterpart, such as {min(strangers)})"
+        raise ProsodyError(folder, "adapter", what, "give the base that it was trained on")
+    return model
 
 
 def _read_card(folder: Path) -> dict[str, Any]:
@@ -120,9 +156,14 @@ def _read_card(folder: Path) -> dict[str, Any]:
             )
         raise ProsodyError(folder, name, "is missing: this is no adapter of Janus Prosody", "give the adapter's folder")
     card = files.read_json(folder / CARD_FILE)
-    if not isinstance(card, dict) or not {"base", "width", "vocabulary"} <= card.keys():
+    if not isinstance(card, dict):
         raise ProsodyError(folder / CARD_FILE, None, "names no base, width and vocabulary", "train the adapter anew")
-    return card
+    full = {"threshold": DEFAULT_THRESHOLD, "window_words": DEFAULT_WINDOW_WORDS} | card
+    for name, fits in _CARD_FIELDS.items():
+        if not fits(full.get(name)):
+            what = f"is {json.dumps(full.get(name))}" if name in full else "is missing"
+            raise ProsodyError(folder / CARD_FILE, name, what, "train the adapter anew")
+    return full
 
 
 def model_card(card: Mapping[str, Any]) -> str:
@@ -131,7 +172,6 @@ def model_card(card: Mapping[str, Any]) -> str:
     loss, untuned = (figures.get(name, math.nan) for name in ("loss_val", "loss_val_untuned"))
     rows = "\n".join(f"| `{token}` | {value:.2f} |" for token, value in figures.get("f1", {}).items())
     others = "\n".join(f"| {k.replace('_', ' ')} | {v:.2f} |" for k, v in figures.get("macro_f1_baselines", {}).items())
-    hub = _HUB_ID.get(card["base"], card["base"])
     return f"""---
 library_name: peft
 tags: [prosody, lora, speech]
@@ -139,8 +179,8 @@ tags: [prosody, lora, speech]
 
 # A speaking style: where one speaker's prosody markers stand
 
-A LoRA adapter with seven marker rows for `{hub}`. Given plain words it decides which of the seven markers
-(`<emph>`, two pauses, four of pitch) stand before each.
+A LoRA adapter with seven marker rows for `{_public_name(card["base"])}`. Given plain words it decides which of the
+seven markers (`<emph>`, two pauses, four of pitch) stand before each.
 
 - run: `{card.get("run", "")}`; data (sha256 of the dataset): `{card.get("data_sha256", "")}`
 - examples: {card.get("segments_train", 0)} segments ({card.get("words_train", 0)} words) to train on,

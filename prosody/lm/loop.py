@@ -42,13 +42,15 @@ class TrainParameters:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "window_words"):
-            if getattr(self, name) < 1:
-                raise ProsodyError(None, name, f"{getattr(self, name)} is too small", "give a whole number from 1")
-        for name in ("learning_rate", "learning_rate_rows"):
-            if not getattr(self, name) > 0:
-                raise ProsodyError(
-                    None, name, f"{getattr(self, name)} is no rate", "give a number above 0, such as 1e-3"
-                )
+            value = getattr(self, name)
+            if not (isinstance(value, int) and value >= 1):
+                raise ProsodyError(None, name, f"is {value}", "give a whole number from 1")
+        for name in ("learning_rate", "learning_rate_rows", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ProsodyError(None, name, f"is {getattr(self, name)}", "give a number above 0, such as 1e-3")
+        for name in ("warmup", "threshold", "weight_decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ProsodyError(None, name, f"is {getattr(self, name)}", "give a number from 0 to 1")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ProsodyError(None, "precision", f"{self.precision!r} is unknown", "use auto, float32 or bfloat16")
 
@@ -95,7 +97,8 @@ class Loop:
 
     def batches(self, texts: Sequence[Sequence[Line]]) -> list[slots.Batch]:
         """Windows as padded batches on the device."""
-        examples = [slots.build([w for w, _ in t], [m for _, m in t], self.tokenizer) for t in texts]
+        longest = slots.longest_text(self.model)
+        examples = [slots.build([w for w, _ in t], [m for _, m in t], self.tokenizer, longest=longest) for t in texts]
         size = self.parameters.batch_size
         pad = self.tokenizer.base.pad_token_id
         return [
@@ -108,12 +111,15 @@ class Loop:
 
         if self.precision == "float32":
             return nullcontext()
-        return torch.autocast(self.device, dtype=torch.bfloat16)
+        return torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16)
 
     def measure(self, batches: Sequence[slots.Batch]) -> tuple[float, list[tuple[str, ...]]]:
-        """Held-out loss and the markers placed."""
+        """Held-out loss and the markers placed. Raises ProsodyError if training has driven the model out of bounds."""
         with self.autocast():
-            return evaluate.held_out(self.model, batches, self.tokenizer, threshold=self.parameters.threshold)
+            loss, placed = evaluate.held_out(self.model, batches, self.tokenizer, threshold=self.parameters.threshold)
+        if not math.isfinite(loss):
+            raise ProsodyError(None, "training", f"the held-out loss became {loss}", "lower learning_rate")
+        return loss, placed
 
     def steps(self, lines: Sequence[Line]) -> Iterator[Step]:
         """Run all steps, one at a time."""
@@ -204,8 +210,16 @@ def _fast_bfloat16(device: str) -> bool:
 
 
 def pick_device(wanted: str) -> str:
+    """The device to train on: `wanted`, or for "auto" the GPU where there is one.
+
+    Raises ProsodyError if this machine has no such device.
+    """
     import torch
 
-    if wanted != "auto":
-        return wanted
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=wanted)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ProsodyError(None, "device", f"there is no {wanted!r} here", "use auto, cpu or cuda") from error
+    return wanted

@@ -7,6 +7,8 @@ through PEFT's `trainable_token_indices`; nothing else of the embedding moves, a
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -44,8 +46,10 @@ class LoraParameters:
     targets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.r < 1:
+        if not (isinstance(self.r, int) and self.r >= 1):
             raise ProsodyError(None, "lora r", f"{self.r} is no rank", "give a whole number from 1, such as 16")
+        if not 0 < self.alpha < math.inf:
+            raise ProsodyError(None, "lora alpha", f"{self.alpha} is no scale", "give a number above 0, such as 2·r")
         if not 0 <= self.dropout < 1:
             raise ProsodyError(None, "lora dropout", f"{self.dropout} is no share", "give a number from 0 to below 1")
 
@@ -113,11 +117,14 @@ def attach(base: Base, parameters: LoraParameters, *, seed: int = 0) -> tuple[Pe
     copied.
 
     Returns the PEFT model (untrained: its LoRA changes nothing yet), the tokenizer with markers, and the counts.
-    Raises ProsodyError if a target names no layer of the base.
+    Raises ProsodyError if a target names no layer of the base, or one that takes no LoRA, and if the base's model was
+    used already.
     """
     import torch
     from peft import LoraConfig, get_peft_model
 
+    if base.model.config.vocab_size != base.vocabulary:
+        raise ProsodyError(base.name, "base model", "holds marker rows already", "load it anew before each training")
     counted = base.parameters
     tokenizer = MarkerTokenizer(base.tokenizer, vocabulary=base.vocabulary)
     add_marker_rows(base.model, tokenizer)
@@ -132,9 +139,15 @@ def attach(base: Base, parameters: LoraParameters, *, seed: int = 0) -> tuple[Pe
         trainable_token_indices=list(tokenizer.rows.values()),
         task_type="CAUSAL_LM",
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # between PEFT and transformers; not for people
         torch.manual_seed(seed)
-        model = get_peft_model(base.model, config)
+        try:
+            model = get_peft_model(base.model, config)
+        except (ValueError, TypeError) as error:
+            what = f"{', '.join(targets)}: LoRA does not go there ({str(error).splitlines()[0][:80]})"
+            instead = f"use {', '.join(attention_targets(base.model))}"
+            raise ProsodyError(None, "lora targets", what, instead) from error
     lora = sum(p.numel() for name, p in model.named_parameters() if "lora_" in name)
     rows = sum(p.numel() for name, p in model.named_parameters() if p.requires_grad and "lora_" not in name)
     return model, tokenizer, Counts(base=counted, lora=lora, rows=rows)

@@ -11,7 +11,6 @@ from prosody.lm.checkpoint import Adapter
 from prosody.lm.evaluate import decide
 from prosody.markers import MarkedText, MarkedWord
 
-_WINDOW_WORDS = 90
 _OVERLAP_WORDS = 30
 
 
@@ -43,7 +42,7 @@ def mark(
     """
     given = markers.parse(text) if isinstance(text, str) else text
     if threshold is None:
-        threshold = float(adapter.card.get("threshold", 0.4))
+        threshold = float(adapter.card["threshold"])
     words = [w.text for w in given.words]
     found = _probabilities(words, adapter, untuned=untuned, progress=progress)
     columns = {t: [p[t] for p in found] for t in markers.TOKENS}
@@ -67,14 +66,14 @@ def _probabilities(
     """Probability of each marker before each word."""
     import torch
 
-    size = int(adapter.card.get("window_words", _WINDOW_WORDS))
+    size = adapter.card["window_words"]
     overlap = min(_OVERLAP_WORDS, size // 3)
     found: list[dict[str, float]] = []
     while len(found) < len(words):
         begin = max(0, len(found) - overlap // 2)
         end = min(len(words), begin + size)
         keep = end if end == len(words) else end - overlap // 2
-        example = slots.build(words[begin:end], None, adapter.tokenizer)
+        example = slots.build(words[begin:end], None, adapter.tokenizer, longest=slots.longest_text(adapter.model))
         batch = slots.collate([example], pad_row=adapter.tokenizer.base.pad_token_id)
         batch = batch.to(str(next(adapter.model.parameters()).device))
         with torch.no_grad():

@@ -9,11 +9,13 @@ kind.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prosody import markers
+from prosody.errors import ProsodyError
 from prosody.lm.tokenizer import MarkerTokenizer
 
 if TYPE_CHECKING:
@@ -53,12 +55,24 @@ def label(word_markers: Sequence[str]) -> tuple[int, int, int]:
 
 
 def build(
-    words: Sequence[str], word_markers: Sequence[Sequence[str]] | None, tokenizer: MarkerTokenizer
+    words: Sequence[str],
+    word_markers: Sequence[Sequence[str]] | None,
+    tokenizer: MarkerTokenizer,
+    *,
+    longest: int | None = None,
 ) -> SlotExample:
-    """Lay out one text. words: plain words in order; word_markers: their markers, or None when they are to be found."""
+    """Lay out one text.
+
+    words: plain words in order; word_markers: their markers, or None when they are to be found. longest: tokens that
+    the base can read at once (None: no bound). Where both readings are longer, only the beginnings of the longest words
+    are read: a text in a script without spaces, or a stray line of base64, has words of hundreds of tokens.
+    Raises ProsodyError if not even one token of each word fits.
+    """
+    before, between = tokenizer.encode_rows(_BEFORE), tokenizer.encode_rows(_BETWEEN)
     pieces = [tokenizer.encode_rows(" " + word) for word in words]
-    rows = tokenizer.encode_rows(_BEFORE) + [r for piece in pieces for r in piece]
-    rows += tokenizer.encode_rows(_BETWEEN)
+    if longest is not None:
+        pieces = _fit(pieces, room=(longest - len(before) - len(between)) // 2)
+    rows = before + [r for piece in pieces for r in piece] + between
     at, following = [], []
     for piece in pieces:
         at.append(len(rows) - 1)
@@ -67,6 +81,21 @@ def build(
     rows = rows[: at[-1] + 1]  # what follows the last slot is never read
     labels = [label(m) for m in word_markers] if word_markers is not None else [(MASKED,) * 3 for _ in words]
     return SlotExample(tuple(rows), tuple(at), tuple(following), tuple(labels))
+
+
+def _fit(pieces: Sequence[list[int]], *, room: int) -> list[list[int]]:
+    """The words' tokens, the longest words cut to one length so that all together are at most `room`."""
+    lengths = range(1, max(map(len, pieces), default=1) + 1)
+    most = bisect_right(lengths, room, key=lambda length: sum(min(len(p), length) for p in pieces))
+    if most == 0:
+        what = f"{len(pieces)} words at once are too many for a base that reads {2 * room} tokens"
+        raise ProsodyError(None, "window_words", what, f"give at most {room // 2}")
+    return [piece[:most] for piece in pieces]
+
+
+def longest_text(model: PeftModel) -> int | None:
+    """Tokens that the model can read at once; None if its positions know no bound."""
+    return getattr(model.get_base_model().config, "max_position_embeddings", None)
 
 
 @dataclass(frozen=True)

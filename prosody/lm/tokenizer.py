@@ -44,6 +44,7 @@ class MarkerTokenizer:
         self.base.add_tokens([AddedToken(t, lstrip=True, normalized=False, special=False) for t in markers.TOKENS])
         first = self.base.convert_tokens_to_ids(markers.TOKENS[0])
         self.vocabulary = vocabulary
+        self._n_pieces = len(tokenizer)  # fewer than the rows where a base pads its table
         self._row_of_id = {first + k: vocabulary + k for k in range(len(markers.TOKENS))}
         self._id_of_row = {row: own for own, row in self._row_of_id.items()}
 
@@ -64,7 +65,7 @@ class MarkerTokenizer:
     def decode(self, wire_ids: Iterable[int]) -> str:
         """The text of wire ids, with each marker set off by spaces.
 
-        Raises ProsodyError at an id that is neither a row of the base nor a marker's wire id.
+        Raises ProsodyError at an id that is neither a token of the base nor a marker's wire id.
         """
         return self.decode_rows(self.to_rows(wire_ids))
 
@@ -96,7 +97,7 @@ class MarkerTokenizer:
             marker = one - markers.WIRE_ID_BASE
             if 0 <= marker < len(markers.TOKENS):
                 rows.append(self.vocabulary + marker)
-            elif 0 <= one < self.vocabulary:
+            elif 0 <= one < self._n_pieces:
                 rows.append(one)
             else:
                 raise ProsodyError(None, f"token {at}", f"{one} is no wire id of this base", "encode the text anew")

@@ -105,7 +105,10 @@ def train(
         )
         if on_epoch:
             on_epoch(epoch)
-        save_adapter(model, base, folder.parent / "checkpoints" / f"epoch_{epoch.epoch:02d}", card=card)
+        figures = {"loss_val": loss, "loss_val_untuned": untuned, "macro_f1": epoch.macro_f1}
+        figures["f1"] = evaluate.f1_by_marker(written, trained.placed)
+        checkpoint = folder.parent / "checkpoints" / f"epoch_{epoch.epoch:02d}"
+        save_adapter(model, base, checkpoint, card=card | {"metrics": figures})
     trained.metrics = _metrics(trained, loop, train_lines, untuned)
     model.eval()
     save_adapter(model, base, folder, card=card | {"metrics": trained.metrics})
