@@ -154,9 +154,7 @@ def _pauses(quiet: np.ndarray, times: np.ndarray) -> np.ndarray:
     return pauses
 
 
-def judge(
-    tokens: Sequence[Sequence[str]], times: np.ndarray, heard: Heard, plain: Heard
-) -> dict[str, MarkerCheck]:
+def judge(tokens: Sequence[Sequence[str]], times: np.ndarray, heard: Heard, plain: Heard) -> dict[str, MarkerCheck]:
     """Which words do what each marker says. tokens: of each word; plain: the same words without `<emph>`."""
     has = {token: np.array([token in one for one in tokens]) for token in markers.TOKENS}
     pausing = has["<pause_short>"] | has["<pause_long>"]

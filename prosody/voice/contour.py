@@ -26,13 +26,14 @@ _MICRO = 0.3  # share kept of the movement within a syllable
 
 @dataclass(frozen=True)
 class Shape:
-    """A word on the frame grid: its frames [start, end), where its stress lies, its markers, if it opens a phrase."""
+    """A word on the frame grid: its frames [start, end), where its stress lies, its markers, its place in a phrase."""
 
     start: int
     end: int
     stress: int
     markers: tuple[str, ...]
     opens_phrase: bool = False
+    closes_phrase: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,7 @@ def _without_edges(voiced: np.ndarray, st: np.ndarray) -> np.ndarray:
     return np.interp(np.arange(len(st)), good, st[good]) if len(good) else np.zeros_like(st)
 
 
-def _line(
-    voiced: np.ndarray, own_st: np.ndarray, shapes: Sequence[Shape], parameters: SpeakParameters
-) -> np.ndarray:
+def _line(voiced: np.ndarray, own_st: np.ndarray, shapes: Sequence[Shape], parameters: SpeakParameters) -> np.ndarray:
     """The sinking line under each phrase, near the pitch at which the voice itself would speak it."""
     starts = [0] + [shape.start for shape in shapes[1:] if shape.opens_phrase] + [len(voiced)]
     line = np.zeros(len(voiced))
@@ -133,7 +132,7 @@ def _knots(
         return [(first, base), (peak - 1, top), (peak + 1, top), (last, base - 0.5)]
     if pitch:
         return [(first + inset, level), (last - inset, level)]
-    return _calm(inside, rest, parameters)
+    return _calm(shape, inside, rest, parameters)
 
 
 def _eased(
@@ -149,18 +148,18 @@ def has_shape(tokens: Sequence[str]) -> bool:
     return any(token.startswith(("<pitch_", "<emph")) for token in tokens)
 
 
-def _calm(inside: np.ndarray, rest: np.ndarray, parameters: SpeakParameters) -> list[tuple[float, float]]:
-    """Knots of an unmarked word: the voice's own movement, bounded in level and slope."""
+def _calm(shape: Shape, inside: np.ndarray, rest: np.ndarray, parameters: SpeakParameters) -> list[tuple[float, float]]:
+    """Knots of an unmarked word: the voice's own movement, bounded in level and range.
+
+    The last word of a phrase, where the voice likes to fall, is held closer.
+    """
     thirds = np.array_split(inside, 3) if len(inside) >= 6 else [inside]
     at = np.array([part.mean() for part in thirds])
     height = np.array([np.median(rest[part]) for part in thirds])
-    if len(at) > 1:
-        slope = height[-1] - height[0]
-        excess = slope - np.clip(slope, -parameters.slope_limit_st, parameters.slope_limit_st)
-        height -= excess * (np.linspace(0, 1, len(at)) - 0.5)
+    half = parameters.range_limit_st / (4 if shape.closes_phrase else 2)
     middle = np.median(height)
-    height -= middle - np.clip(middle, -parameters.level_limit_st, parameters.level_limit_st)
-    height = np.clip(height, -2 * parameters.level_limit_st, 2 * parameters.level_limit_st)
+    level = np.clip(middle, -parameters.level_limit_st, parameters.level_limit_st)
+    height = level + np.clip(height - middle, -half, half)
     at = np.concatenate([inside[:1], at, inside[-1:]])  # level to its very ends, whatever its neighbours do
     return list(zip(at.tolist(), np.pad(height, 1, mode="edge").tolist(), strict=True))
 

@@ -20,7 +20,7 @@ class SpeakParameters:
     this much of it is voiced, but at most `stretch` times.
     pause_*_s: shortest and longest silence; one of between is drawn for each pause.
     gap_s: the longest silence where no pause is written.
-    movement: how much of the voice's own pitch movement unmarked words keep; level_limit_st, slope_limit_st bound it.
+    movement: how much of the voice's own pitch movement unmarked words keep; level_limit_st, range_limit_st bound it.
     decline_st_s, decline_st: how fast and how far the line of a phrase sinks. f0_*_hz: no pitch beyond these.
     rms_db: level of the speech (dB of full scale). peak: no sample beyond it.
     """
@@ -41,7 +41,7 @@ class SpeakParameters:
     gap_s: float = 0.12
     movement: float = 0.5
     level_limit_st: float = 0.6
-    slope_limit_st: float = 0.8
+    range_limit_st: float = 1.2
     decline_st_s: float = 1.0
     decline_st: float = 1.4
     f0_floor_hz: float = 110.0
@@ -80,7 +80,7 @@ _RANGES = (
     ("gap_s", 0.0, 10.0),
     ("movement", 0.0, 2.0),
     ("level_limit_st", 0.0, 12.0),
-    ("slope_limit_st", 0.0, 12.0),
+    ("range_limit_st", 0.0, 12.0),
     ("decline_st_s", 0.0, 10.0),
     ("decline_st", 0.0, 12.0),
     ("f0_floor_hz", 60.0, 200.0),

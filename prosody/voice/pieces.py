@@ -66,20 +66,21 @@ def cut(samples: np.ndarray, words: Sequence[int], slots: Mapping[int, Slot]) ->
         return []
     begin, finish = int(sounding[0]) * _HOP, int(sounding[-1] + 1) * _HOP
     pieces: list[Piece] = []
-    start, times, opened = begin, [], begin
+    start, times, opened, floor = begin, [], begin, 0
     for k, word in enumerate(words):
-        slot = slots.get(words[k + 1]) if k + 1 < len(words) else None
-        silence = _silence(db, slot) if slot else (finish, finish)
+        slot = slots[words[k + 1]] if k + 1 < len(words) else None
+        silence = _silence(db, slot) if slot else (finish, len(samples))
         if silence is None:
             boundary = int(np.clip(slot.boundary, opened + 1, finish - 1))
             times.append((word, opened, boundary))
             opened = boundary
             continue
-        end = max(silence[0], opened + 1)
+        end, again = max(silence[0], opened + 1), max(silence[1], opened + 1)
         times.append((word, opened, end))
-        pieces.append(_piece(samples, start, end, times))
-        start = opened = max(silence[1], end)
-        times = []
+        edges = max(floor, start - _LEAD), min(end + _TAIL, (end + again) // 2 if slot else len(samples))
+        pieces.append(_piece(samples, edges, times))
+        start = opened = again
+        floor, times = (end + again) // 2, []
     return pieces
 
 
@@ -103,8 +104,8 @@ def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _piece(samples: np.ndarray, start: int, end: int, times: Sequence[tuple[int, int, int]]) -> Piece:
-    lo, hi = max(0, start - _LEAD), min(len(samples), end + _TAIL)
+def _piece(samples: np.ndarray, edges: tuple[int, int], times: Sequence[tuple[int, int, int]]) -> Piece:
+    lo, hi = edges
     sound = samples[lo:hi].copy()
     ramp = np.linspace(0, 1, _FADE, dtype=np.float32)
     sound[:_FADE] *= ramp[: len(sound)]

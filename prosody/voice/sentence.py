@@ -166,15 +166,15 @@ def _shapes(
     slots: Sequence[pieces.Slot],
 ) -> list[contour.Shape]:
     """The words on the frame grid."""
-    opens = [True, *(slot.pause or slot.punctuated for slot in slots)]
+    meets = [True, *(slot.pause or slot.punctuated for slot in slots), True]  # phrases meet before these words
     ends = np.cumsum(units) * engine.FRAMES_PER_UNIT - round(engine.BOUNDARY_LEAD_S / engine.FRAME_S)
     shapes = []
     bounds = _bounds(engine, encoded, units, local)
-    for word, (start_s, end_s), marked, opening in zip(local, bounds, words, opens, strict=True):
+    for n, (word, (start_s, end_s), marked) in enumerate(zip(local, bounds, words, strict=True)):
         vowel = _stressed_vowel(engine, encoded, word)
         stress = int(ends[vowel]) - int(units[vowel])  # its middle: a unit is two frames
         frames = max(0, round(start_s / engine.FRAME_S)), round(end_s / engine.FRAME_S)
-        shapes.append(contour.Shape(*frames, stress, marked.markers, opening))
+        shapes.append(contour.Shape(*frames, stress, marked.markers, meets[n], meets[n + 1]))
     return shapes
 
 

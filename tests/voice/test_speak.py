@@ -1,0 +1,183 @@
+"""Speaking marked text: the right words at the right times, pauses that are silence, pitch as it is written."""
+
+import wave
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from prosody import markers
+from prosody.errors import ProsodyError
+from prosody.voice.parameters import SpeakParameters
+from prosody.voice.speak import speak
+
+TEXT = (
+    "When I first came to the <pitch_high> coast, I had <emph> no idea what it was like. <pause_long> People told me "
+    "it would be <pitch_rising> quiet, <pause_short> but it was <pitch_falling> not! The boats <pause_short> never "
+    "stop, and “the gulls” — they are <pitch_low> worse. <pause_short>"
+)
+
+
+@pytest.fixture(scope="module")
+def spoken():
+    return speak(TEXT, seed=3)
+
+
+def silence_s(spoken, k):
+    """Length of the stretch of zeros before word k."""
+    end, start = (round(t * spoken.sample_rate) for t in (spoken.words[k - 1].end, spoken.words[k].start))
+    return (spoken.samples[end:start] == 0).sum() / spoken.sample_rate
+
+
+def test_every_word_comes_back_in_order_with_its_markers_and_time(spoken):
+    marked = markers.parse(TEXT)
+    assert [(word.text, word.markers) for word in spoken.words] == [(word.text, word.markers) for word in marked.words]
+    assert all(word.end > word.start for word in spoken.words if word.text != "—")
+    assert all(a.end <= b.start for a, b in pairwise(spoken.words))
+    assert 0 < spoken.words[0].start < 0.2
+    assert spoken.words[-1].end < spoken.duration
+    assert len(spoken.targets) == len(spoken.words)
+
+
+def test_samples_are_loud_enough_and_never_clip(spoken):
+    assert spoken.samples.dtype == np.float32
+    assert spoken.sample_rate == 24_000
+    assert 0.3 < np.abs(spoken.samples).max() <= 0.89
+
+
+def test_pauses_are_true_silence_of_the_length_asked_for(spoken):
+    asked = {k: target.pause_before_s for k, target in enumerate(spoken.targets) if target.pause_before_s}
+    assert len(asked) == 3
+    for k, pause_s in asked.items():
+        gap_s = spoken.words[k].start - spoken.words[k - 1].end
+        assert gap_s == pytest.approx(pause_s, abs=0.06)
+        assert silence_s(spoken, k) > pause_s - 0.12
+        low, high = (0.35, 0.6) if "<pause_short>" in spoken.words[k].markers else (0.95, 1.4)
+        assert low <= pause_s <= high
+    assert spoken.duration - spoken.words[-1].end == pytest.approx(spoken.final_pause_s, abs=0.06)
+
+
+def test_gaps_without_a_pause_marker_are_short(spoken):
+    for k, (before, word) in enumerate(pairwise(spoken.words), start=1):
+        if not spoken.targets[k].pause_before_s:
+            assert word.start - before.end < 0.15
+
+
+def test_targets_tell_what_was_asked(spoken):
+    by_text = {word.text: target for word, target in zip(spoken.words, spoken.targets, strict=True)}
+    calm_hz = by_text["first"].f0_level_hz
+    assert by_text["coast,"].f0_level_hz > calm_hz * 1.15
+    assert by_text["worse."].f0_level_hz < calm_hz / 1.15
+    assert by_text["quiet,"].f0_end_hz > by_text["quiet,"].f0_start_hz * 1.2
+    assert by_text["not!"].f0_peak_hz > by_text["not!"].f0_end_hz * 1.2
+    assert by_text["no"].duration_scale >= 1.3
+    assert by_text["no"].energy_scale > 1
+    assert by_text["—"].f0_level_hz is None
+
+
+def test_the_same_seed_gives_the_same_samples_and_another_does_not(spoken):
+    assert np.array_equal(speak(TEXT, seed=3).samples, spoken.samples)
+    middle = slice(5000, 10_000)
+    assert not np.array_equal(speak(TEXT, seed=4).samples[middle], spoken.samples[middle])
+
+
+def test_plain_speech_leaves_the_markers_unspoken():
+    plain = speak("We <pause_long> <emph> really meant it.", plain=True)
+    assert np.array_equal(plain.samples, speak("We really meant it.").samples)
+    assert [word.markers for word in plain.words] == [()] * 4
+
+
+def test_emphasis_makes_a_word_longer_and_louder():
+    words = [speak(f"We have {marker} always known that.") for marker in ("", "<emph>")]
+    lengths, powers = [], []
+    for one in words:
+        word = one.words[2]
+        lengths.append(word.end - word.start)
+        inside = one.samples[round(word.start * 24_000) : round(word.end * 24_000)]
+        rest = one.samples[round(one.words[3].start * 24_000) :]
+        powers.append(np.mean(inside**2) / np.mean(rest**2))
+    assert lengths[1] > 1.15 * lengths[0]
+    assert powers[1] > 1.25 * powers[0]
+
+
+def test_a_leading_pause_a_lone_dash_and_long_text():
+    led = speak("<pause_long> Hello.")
+    assert led.words[0].start == pytest.approx(led.targets[0].pause_before_s, abs=0.06)
+    dashed = speak("— one <pause_short> — two —")
+    dash = dashed.words[2]
+    assert dash.start == dash.end == dashed.words[3].start
+    assert dashed.words[3].start - dashed.words[1].end > 0.3
+    assert dashed.words[4].start == dashed.words[3].end
+    long = speak("word " * 200)
+    assert len(long.words) == 200
+    assert all(word.end > word.start for word in long.words)
+
+
+def test_words_without_sound_are_left_silent_and_told():
+    spoken = speak("hello 🙂 <pitch_high> — world")
+    assert spoken.words[1].start == spoken.words[1].end
+    assert len(spoken.notes) == 2
+    assert "“🙂” has no sound" in spoken.notes[0]
+    assert "<pitch_high>" in spoken.notes[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "no words"),
+        ("… — 🙂", "no word of it has a sound"),
+        ("one\ntwo 你好", r"line 2, column 5: word “你好”: cannot be read aloud"),
+        ("one " + "9" * 80, "line 1, column 5: .*cannot be read aloud"),
+        ("a <whisper> b", "unknown marker <whisper>"),
+    ],
+)
+def test_what_cannot_be_spoken_is_refused_in_one_line(text, told):
+    with pytest.raises(ProsodyError, match=told) as caught:
+        speak(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_wav_holds_the_samples_and_is_not_overwritten(tmp_path):
+    out = tmp_path / "answer.wav"
+    spoken = speak("Hello there.", out=out)
+    with wave.open(str(out)) as source:
+        assert (source.getframerate(), source.getnchannels(), source.getsampwidth()) == (24_000, 1, 2)
+        stored = np.frombuffer(source.readframes(source.getnframes()), dtype="<i2") / 32767
+    assert np.abs(stored - spoken.samples).max() < 1 / 32767
+    before = out.read_bytes()
+    with pytest.raises(ProsodyError, match="already exists"):
+        speak("Something else.", out=out)
+    assert out.read_bytes() == before
+    speak("Something else.", out=out, overwrite=True)
+    assert out.read_bytes() != before
+    assert [path.name for path in tmp_path.iterdir()] == ["answer.wav"]
+
+
+def test_parameters_are_heeded_and_progress_is_told():
+    seen = []
+    text = "One two three. Four five."
+    slow = speak(text, parameters=SpeakParameters(rate=0.7), progress=lambda *one: seen.append(one))
+    assert slow.duration > 1.2 * speak(text).duration
+    assert seen == [(1, 2), (2, 2)]
+
+
+WORDS = st.text(st.sampled_from("abcdefghijklmnopqrst'-.,;!?—“”()0123456789éß🙂&%$/"), min_size=1, max_size=9)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.sets(st.sampled_from(markers.TOKENS), max_size=2), WORDS), min_size=1, max_size=6))
+def test_any_words_are_spoken_or_refused(slots):
+    text = " ".join(" ".join([*sorted(slot), word]) for slot, word in slots)
+    try:
+        spoken = speak(text)
+    except ProsodyError as error:
+        assert "\n" not in str(error)
+        return
+    assert [word.text for word in spoken.words] == [word for _, word in slots]
+    edges = [edge for word in spoken.words for edge in (word.start, word.end)]
+    assert edges == sorted(edges)
+    assert edges[-1] <= spoken.duration
+    assert np.isfinite(spoken.samples).all()
+    assert np.abs(spoken.samples).max() <= 0.89
