@@ -1,0 +1,137 @@
+"""Which markers the sound supports: for every word and marker an evidence from 0 to 1, and a decision.
+
+Each evidence is a logistic ramp about a threshold (0.5 at the threshold itself). Where the thresholds come from: 0.2 s
+is about where a silence is heard as a pause and not as a closure (Zellner 1994), 0.8 s is where segments are cut; a
+pitch movement must exceed some 3 semitones to be told reliably from another in running speech ('t Hart 1981), a shift
+of level somewhat less. Emphasis is f0 excursion, energy and duration together (Fry 1958; Kochanski et al. 2005): the
+weakest of the three counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from prosody import markers
+from prosody.errors import ProsodyError
+
+Measured = Mapping[str, float | None]
+HEARD = 0.5  # least evidence of a marker that is heard
+
+
+@dataclass(frozen=True)
+class DetectParameters:
+    """All thresholds. *_width: from the threshold to an evidence of 0.73. Semitones (st), seconds, dB, z-scores.
+
+    accent_st: by how much more an emphasised word must move or be shifted to carry a pitch marker too, since the accent
+    itself raises it and lets it fall.
+    """
+
+    pause_short_s: float = 0.2
+    pause_long_s: float = 0.8
+    pause_width_s: float = 0.02
+    slope_st: float = 3.0
+    slope_width_st: float = 0.5
+    level_st: float = 2.5
+    level_width_st: float = 0.4
+    accent_st: float = 2.5
+    emph_excursion_st: float = 2.5
+    emph_excursion_width_st: float = 0.5
+    emph_energy_db: float = 1.5
+    emph_energy_width_db: float = 0.75
+    emph_duration_z: float = 0.0
+    emph_duration_width_z: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not math.isfinite(value) or ("width" in name and value <= 0):
+                raise ProsodyError(None, name, f"is {value!r}", "give a finite number; a width must be above 0")
+        if self.pause_short_s >= self.pause_long_s:
+            raise ProsodyError(None, "pause_short_s", "is not below pause_long_s", "give a smaller one")
+
+
+def _ramp(value: float | None, threshold: float, width: float) -> float:
+    """A logistic ramp; 0 for what could not be measured."""
+    if value is None:
+        return 0.0
+    return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, (value - threshold) / width))))
+
+
+def evidence(measured: Measured, parameters: DetectParameters | None = None) -> dict[str, float]:
+    """How strongly a word's measurements support each marker: token → 0..1. Unvoiced words support no pitch marker."""
+    p = parameters or DetectParameters()
+    pause = measured["pause_before_s"]
+    is_pause = _ramp(pause, p.pause_short_s, p.pause_width_s)
+    is_long = _ramp(pause, p.pause_long_s, p.pause_width_s)
+    emphasis = min(
+        _ramp(measured["f0_excursion_st"], p.emph_excursion_st, p.emph_excursion_width_st),
+        _ramp(measured["energy_db"], p.emph_energy_db, p.emph_energy_width_db),
+        _ramp(measured["duration_z"], p.emph_duration_z, p.emph_duration_width_z),
+    )
+    slope, level = measured["f0_slope_st"], measured["f0_level_st"]
+    accent = p.accent_st * emphasis
+    level_st, slope_st = p.level_st + accent, p.slope_st + accent
+    found = {
+        "<emph>": emphasis,
+        "<pause_short>": is_pause * (1 - is_long),
+        "<pause_long>": is_long,
+        "<pitch_high>": _ramp(level, level_st, p.level_width_st),
+        "<pitch_low>": _ramp(None if level is None else -level, level_st, p.level_width_st),
+        "<pitch_rising>": _ramp(slope, slope_st, p.slope_width_st),
+        "<pitch_falling>": _ramp(None if slope is None else -slope, slope_st, p.slope_width_st),
+    }
+    return {token: round(value, 3) for token, value in found.items()}
+
+
+def decide(found: Mapping[str, float]) -> tuple[str, ...]:
+    """The markers that are heard before a word, in canonical order: of each kind the one with most evidence, if enough.
+
+    found: token → evidence, as from `evidence`.
+    """
+    heard = []
+    for kind in markers.KINDS:
+        best = max((t for t in markers.TOKENS if markers.BY_TOKEN[t].kind == kind), key=lambda t: found[t])
+        if found[best] >= HEARD:
+            heard.append(best)
+    return tuple(heard)
+
+
+def detect(measured: Sequence[Measured], parameters: DetectParameters | None = None) -> list[tuple[str, ...]]:
+    """The markers heard before each word."""
+    return [decide(evidence(one, parameters)) for one in measured]
+
+
+def supported(written: Sequence[Sequence[str]], found: Sequence[Mapping[str, float]]) -> dict[str, tuple[int, int]]:
+    """Of each marker, how many of those written the sound supports, and how many are written.
+
+    written: markers of each word. found: evidence of each word.
+    """
+    counts = {}
+    for token in markers.TOKENS:
+        values = [f[token] for w, f in zip(written, found, strict=True) if token in w]
+        counts[token] = (sum(value >= HEARD for value in values), len(values))
+    return counts
+
+
+def agreement(written: Sequence[Sequence[str]], heard: Sequence[Sequence[str]]) -> dict[str, dict[str, float]]:
+    """Written against heard, marker by marker: token → precision, recall, f1, kappa (Cohen 1960) and the counts.
+
+    Precision is the share of those heard that are written. Figures without anything to count are 0.
+    """
+    table = {}
+    n = len(written)
+    for token in markers.TOKENS:
+        w, h = [token in slot for slot in written], [token in slot for slot in heard]
+        both, n_written, n_heard = sum(a and b for a, b in zip(w, h, strict=True)), sum(w), sum(h)
+        same = sum(a == b for a, b in zip(w, h, strict=True)) / n if n else 0.0
+        by_chance = (n_written * n_heard + (n - n_written) * (n - n_heard)) / n**2 if n else 0.0
+        table[token] = {
+            "precision": both / n_heard if n_heard else 0.0,
+            "recall": both / n_written if n_written else 0.0,
+            "f1": 2 * both / (n_written + n_heard) if n_written + n_heard else 0.0,
+            "kappa": (same - by_chance) / (1 - by_chance) if by_chance < 1 else 0.0,
+            "written": n_written,
+            "heard": n_heard,
+        }
+    return table

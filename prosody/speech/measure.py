@@ -1,0 +1,215 @@
+"""What the audio says of each word: f0 level, slope and excursion, energy, duration, the pause before.
+
+f0 is swift-f0's (Nieradzik 2025), voiced where its confidence passes 0.5, in semitones (st). A word's level and slope
+are taken against its surroundings: the level against the median of the words within five seconds, the slope against the
+declination of its phrase, since pitch sinks through a phrase by itself. Durations are set against what the word's
+phones need at this speaker's rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from prosody.speech.audio import Audio
+from prosody.speech.energy import HOP_S, energy_db, pause_spans, threshold_above_noise
+from prosody.speech.phones import expected_s, rate_of
+from prosody.speech.pronounce import lexicon
+
+F0_RANGE_HZ = (60.0, 500.0)
+VOICED_CONFIDENCE = 0.5
+PHRASE_PAUSE_S = 0.2  # a pause that ends a phrase
+NEAR_S = 5.0  # how far the words lie that a word's level is taken against
+MIN_VOICED_FRAMES = 3
+_OCTAVE_ERROR_ST = 9.0  # a frame this far from its word's median is a mistake of the tracker
+_CHUNK_S, _OVERLAP_S = 30.0, 0.5
+_THRESHOLD_DB, _NOISE_MARGIN_DB = -35.0, 6.0
+_PAUSE_NEAR_S = 0.06  # a pause belongs to the gap that it comes this near to
+_STEEPEST_DECLINATION_ST_S = 4.0
+
+
+class Timed(Protocol):
+    """Anything with a word and its times, s."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """A recording over time.
+
+    f0_times [shape=(n,)]: s. f0_hz [shape=(n,)]: Hz, NaN where unvoiced. energy_db [shape=(m,)]: dB relative to the
+    recording's peak, every `hop_s`. threshold_db: what is quieter is silence.
+    """
+
+    f0_times: np.ndarray
+    f0_hz: np.ndarray
+    energy_db: np.ndarray
+    hop_s: float
+    threshold_db: float
+
+    @property
+    def f0_median_hz(self) -> float:
+        """Median f0 of all voiced frames, Hz; NaN if nothing is voiced."""
+        voiced = self.f0_hz[np.isfinite(self.f0_hz)]
+        return float(np.median(voiced)) if len(voiced) else float("nan")
+
+
+def track(audio: Audio, *, progress: Callable[[float], None] | None = None) -> Tracks:
+    """Follow f0 and energy through a recording, in chunks, so that memory stays small. progress gets the share."""
+    import swift_f0
+
+    tracker = swift_f0.SwiftF0(threads=2, spin=False)
+    rate = audio.sample_rate
+    times, pitches = [], []
+    for begin in np.arange(0.0, max(audio.duration, 1e-3), _CHUNK_S):
+        first = max(0.0, begin - _OVERLAP_S)
+        piece = audio.samples[round(first * rate) : round((begin + _CHUNK_S + _OVERLAP_S) * rate)]
+        if len(piece) < 0.1 * rate:
+            continue
+        found = tracker.detect(piece, rate, fmin=F0_RANGE_HZ[0], fmax=F0_RANGE_HZ[1])
+        at = np.asarray(found.timestamps, dtype=float) + first
+        hz = np.where(np.asarray(found.confidence) > VOICED_CONFIDENCE, np.asarray(found.pitch_hz, dtype=float), np.nan)
+        own = (at >= begin) & (at < begin + _CHUNK_S)
+        times.append(at[own])
+        pitches.append(hz[own])
+        if progress:
+            progress(min(1.0, (begin + _CHUNK_S) / audio.duration))
+    energy = energy_db(audio.samples, rate)
+    threshold = threshold_above_noise(energy, threshold_db=_THRESHOLD_DB, noise_margin_db=_NOISE_MARGIN_DB)
+    joined = [np.concatenate(parts) if parts else np.zeros(0) for parts in (times, pitches)]
+    return Tracks(joined[0], joined[1], energy, HOP_S, threshold)
+
+
+def measure(
+    audio: Audio,
+    words: Sequence[Timed],
+    *,
+    tracks: Tracks | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> list[dict[str, float | None]]:
+    """Measure every word.
+
+    words: in time order. tracks: of the same audio, if they are there already. Returns a dict a word; None stands where
+    too little is voiced:
+    f0_level_st (against the words near it), f0_slope_st (through the word, less the phrase's declination),
+    f0_excursion_st (highest less lowest), f0_peak_st (highest, against the words near it),
+    energy_db (against the speaker's median word), duration_s, duration_z (against what the phones need, in the
+    speaker's own spread), pause_before_s, voiced (share of the word's time, 0..1).
+    """
+    tracks = tracks or track(audio, progress=progress)
+    times = np.array([[w.start, w.end] for w in words], dtype=float).reshape(-1, 2)
+    pitch = np.array([_pitch(tracks, start, end) for start, end in times]).reshape(-1, 6)
+    level, slope, excursion, peak, middle, voiced_s = pitch.T
+    pauses = pauses_before(tracks, times)
+    sinking = _declination(level, middle, np.cumsum(pauses >= PHRASE_PAUSE_S))
+    local = _local_level(level, middle, times)
+    energy = np.array([_energy(tracks, start, end) for start, end in times])
+    length = times[:, 1] - times[:, 0]
+    columns = {
+        "f0_level_st": level - local,
+        "f0_slope_st": slope - sinking * voiced_s,
+        "f0_excursion_st": excursion,
+        "f0_peak_st": peak - local,
+        "energy_db": energy - (np.nanmedian(energy) if np.isfinite(energy).any() else 0.0),
+        "duration_s": length,
+        "duration_z": _duration_z([w.text for w in words], length),
+        "pause_before_s": pauses,
+        "voiced": np.where(length > 0, np.nan_to_num(voiced_s) / np.maximum(length, 1e-6), 0.0).clip(0, 1),
+    }
+    return [
+        {name: round(float(values[k]), 3) if np.isfinite(values[k]) else None for name, values in columns.items()}
+        for k in range(len(words))
+    ]
+
+
+def _pitch(tracks: Tracks, start: float, end: float) -> tuple[float, ...]:
+    """Level, slope, excursion, peak (st re 1 Hz), the middle (s) and the length (s) of a word's voiced part."""
+    inside = slice(*np.searchsorted(tracks.f0_times, [start, end]))
+    at, hz = tracks.f0_times[inside], tracks.f0_hz[inside]
+    at, st = at[np.isfinite(hz)], 12 * np.log2(hz[np.isfinite(hz)])
+    if len(st):
+        sane = np.abs(st - np.median(st)) < _OCTAVE_ERROR_ST
+        at, st = at[sane], st[sane]
+    if len(st) < MIN_VOICED_FRAMES:
+        return (np.nan,) * 6
+    low, high = np.percentile(st, [5, 95])
+    hop = float(np.median(np.diff(at)))
+    voiced_s = hop * len(at)
+    slope = np.polyfit(at - at[0], st, 1)[0] * (at[-1] - at[0])
+    return float(np.median(st)), slope, float(high - low), float(high), float(at.mean()), voiced_s
+
+
+def _energy(tracks: Tracks, start: float, end: float) -> float:
+    """Mean power of a word's frames, dB; NaN for a word without time."""
+    frames = tracks.energy_db[int(start / tracks.hop_s) : int(np.ceil(end / tracks.hop_s))]
+    return float(10 * np.log10(np.mean(10 ** (frames / 10)))) if end > start and len(frames) else np.nan
+
+
+def pauses_before(tracks: Tracks, times: np.ndarray) -> np.ndarray:
+    """Length of the longest silence in the gap before each word, s.
+
+    times [shape=(n_words, 2)]. A silence counts for the gap that it overlaps or nearly touches; the start of the
+    recording is no pause.
+    """
+    spans = pause_spans(tracks.energy_db, hop_s=tracks.hop_s, threshold_db=tracks.threshold_db, min_pause_s=0.03)
+    starts, ends = np.array([s.start for s in spans]), np.array([s.end for s in spans])
+    pauses = np.zeros(len(times))
+    for k in range(1, len(times)):
+        before, here = times[k - 1], times[k]
+        low = max(before[1] - _PAUSE_NEAR_S, (before[0] + before[1]) / 2)
+        high = min(here[0] + _PAUSE_NEAR_S, (here[0] + here[1]) / 2)
+        touching = (starts < high) & (ends > low) if len(spans) else np.zeros(0, dtype=bool)
+        pauses[k] = (ends[touching] - starts[touching]).max(initial=0.0)
+    return pauses
+
+
+def _declination(level: np.ndarray, middle: np.ndarray, phrase: np.ndarray) -> np.ndarray:
+    """How pitch moves through each word's phrase, st/s: a line through its words, or the speaker's usual one."""
+    moving = np.full(len(level), np.nan)
+    for one in np.unique(phrase):
+        inside = np.flatnonzero((phrase == one) & np.isfinite(level))
+        if len(inside) < 5:
+            continue
+        a, b = np.triu_indices(len(inside), 1)
+        gaps = middle[inside][b] - middle[inside][a]
+        rates = (level[inside][b] - level[inside][a])[gaps > 0.1] / gaps[gaps > 0.1]
+        if len(rates):
+            moving[phrase == one] = np.median(rates)
+    usual = float(np.nanmedian(moving)) if np.isfinite(moving).any() else 0.0
+    steepest = _STEEPEST_DECLINATION_ST_S
+    return np.clip(np.where(np.isfinite(moving), moving, usual), -steepest, steepest)
+
+
+def _local_level(level: np.ndarray, middle: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """The median level of the other words within `NEAR_S` of each word, st re 1 Hz; all words' where there are few."""
+    known = np.flatnonzero(np.isfinite(level))
+    whole = float(np.median(level[known])) if len(known) else 0.0
+    local = np.full(len(level), whole)
+    for k, centre in enumerate(times.mean(axis=1)):
+        near = known[(np.abs(middle[known] - centre) < NEAR_S) & (known != k)]
+        if len(near) >= 5:
+            local[k] = np.median(level[near])
+    return local
+
+
+def _duration_z(texts: Sequence[str], length: np.ndarray) -> np.ndarray:
+    """Log of each word's length against what its phones need at this speaker's rate, in robust standard deviations."""
+    known = lexicon(texts)
+    expected = np.array([expected_s(known.phones(k)) for k in range(len(texts))])
+    usable = (expected > 0) & (length > 0)
+    z = np.full(len(texts), np.nan)
+    if not usable.any():
+        return z
+    ratio = np.log(length[usable] / (expected[usable] * rate_of(length, expected)))
+    spread = 1.4826 * np.median(np.abs(ratio - np.median(ratio)))
+    z[usable] = ratio / max(spread, 0.1)
+    return z
