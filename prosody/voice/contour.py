@@ -16,6 +16,7 @@ import numpy as np
 from prosody.voice.parameters import SpeakParameters
 
 VOICED_HZ = 60.0
+_FRAME_S = 0.0125
 REFERENCE_HZ = 190.0
 """The built-in voice's usual pitch; semitones are counted from here."""
 _PHRASE_LEVEL_ST = 0.4  # how far a phrase may lie from the usual pitch
@@ -107,7 +108,7 @@ def _line(voiced: np.ndarray, own_st: np.ndarray, shapes: Sequence[Shape], param
             continue
         level = float(np.clip(np.median(own_st[inside]), -_PHRASE_LEVEL_ST, _PHRASE_LEVEL_ST))
         n_frames = inside[-1] - inside[0] + 1
-        fall = min(parameters.decline_st_s * n_frames * 0.0125, parameters.decline_st)
+        fall = min(parameters.decline_st_s * n_frames * _FRAME_S, parameters.decline_st)
         line[start:end] = level + np.interp(np.arange(start, end), [inside[0], inside[-1]], [fall / 2, -fall / 2])
     return line
 

@@ -14,7 +14,7 @@ import numpy as np
 REFERENCE_PEAK = 0.6  # usual peak of the voice; silence is told by level below it
 _SILENT_DB = -52.0  # quieter is no speech
 _QUIET_DB = -35.0  # what a listener's detector takes for a pause
-_HOP = 120  # samples: 5 ms
+_HOP, _HOP_S = 120, 0.005  # samples, s
 _LEAD, _TAIL = 240, 480  # samples kept before the first and after the last sound
 _FADE = 120
 _BREATH_S = 0.06  # a silence of the voice's own that is long enough to cut at
@@ -89,7 +89,7 @@ def _silence(db: np.ndarray, slot: Slot) -> tuple[int, int] | None:
     lo, hi = max(0, slot.search[0] // _HOP), min(len(db), slot.search[1] // _HOP)
     runs = _runs(db[lo:hi] <= _SILENT_DB)
     start, end = max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
-    length_s = (end - start) * _HOP / 24_000
+    length_s = (end - start) * _HOP_S
     if length_s >= (_BREATH_S if slot.pause or slot.punctuated else _LONG_S):
         return (lo + start) * _HOP, (lo + end) * _HOP
     if not slot.pause:
