@@ -58,7 +58,7 @@ class Pip:
         environment["PIP_USER"] = "0"
         if index:
             environment["PIP_INDEX_URL"] = index
-        seen = 0
+        seen, installing = 0, False
         with (
             open(self.log, "a", encoding="utf-8") as log,
             subprocess.Popen(
@@ -79,10 +79,9 @@ class Pip:
                 seen += line.startswith(("Collecting", "Processing", "Requirement already", "Obtaining"))
                 if line.startswith("ERROR"):
                     errors.append(line.strip())
-                if line.startswith("Installing"):
-                    self._tell(f"{what}: installing", now=True)
-                elif seen:
-                    self._tell(f"{what}: {min(seen, expected)} of {expected}" if expected > 1 else what)
+                installing = installing or line.startswith("Installing")
+                where = "installing" if installing else f"{min(seen, expected)} of {expected}"
+                self._tell(f"{what}: {where}", now=line.startswith("Installing"))
         if process.returncode:
             raise PipFailed(f"installing {what} failed: {errors[0] if errors else 'pip says why'}", self.log)
         self._tell(f"{what}: done", now=True)
