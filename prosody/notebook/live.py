@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def bar(title: str, unit: str = "") -> Iterator[Callable[[int, int], None]]:
-    """A progress bar with the time left, for whatever reports (done, in all): `with bar("Aligning") as progress: …`."""
+def bar(title: str, unit: str = "") -> Iterator[Callable[..., None]]:
+    """A progress bar with the time left: `with bar("Aligning") as progress: …`.
+
+    It is moved by `progress(done, in all)`, counted in `unit`, or by `progress(share)`, shown in percent.
+    """
     from tqdm.auto import tqdm
 
-    with tqdm(desc=title, unit=f" {unit}" if unit else "it", dynamic_ncols=True, leave=True) as shown:
+    with tqdm(desc=title, unit=f" {unit}" if unit else " %", dynamic_ncols=True) as shown:
 
-        def progress(done: int, total: int) -> None:
+        def progress(done: float, total: int | None = None) -> None:
+            done, total = (round(100 * done), 100) if total is None else (done, total)
             if shown.total != total:
                 shown.total = total
                 shown.refresh()
