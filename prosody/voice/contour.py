@@ -21,7 +21,8 @@ REFERENCE_HZ = 190.0
 """The built-in voice's usual pitch; semitones are counted from here."""
 _PHRASE_LEVEL_ST = 0.4  # how far a phrase may lie from the usual pitch
 _SMOOTHING = np.hanning(7)[1:-1] / np.hanning(7)[1:-1].sum()  # 5 frames, 62 ms
-_MEETING = 0.4  # where neighbours meet: this share of a marked word's height
+_MEETING = 0.4  # where neighbours meet: this share of a marked word's height ...
+_MEETING_LEVEL = 0.7  # ... and of a high or low one's, which is to stay level
 _MICRO = 0.3  # share kept of the movement within a syllable
 
 
@@ -67,7 +68,7 @@ def plan(
         if len(inside):
             own = _knots(shape, inside, rest, parameters)
             joined = voiced[max(0, inside[0] - 2)], voiced[min(len(voiced) - 1, inside[-1] + 2)]
-            knots += _eased(own, inside, joined) if has_shape(shape.markers) else own
+            knots += _eased(shape, own, inside, joined) if has_shape(shape.markers) else own
     at, height = (np.array(one) for one in zip(*sorted(knots), strict=True)) if knots else (np.zeros(1), np.zeros(1))
     curve = line + _smooth(np.interp(frames, at, height))
     curve += _micro(voiced, own_st, shapes) * parameters.movement * _MICRO
@@ -137,10 +138,11 @@ def _knots(
 
 
 def _eased(
-    knots: list[tuple[float, float]], inside: np.ndarray, joined: tuple[bool, bool]
+    shape: Shape, knots: list[tuple[float, float]], inside: np.ndarray, joined: tuple[bool, bool]
 ) -> list[tuple[float, float]]:
     """A marked word's knots, with most of the way from and to its neighbours laid inside it where voice goes on."""
-    first, last = (float(inside[0]), knots[0][1] * _MEETING), (float(inside[-1]), knots[-1][1] * _MEETING)
+    share = _MEETING_LEVEL if {"<pitch_high>", "<pitch_low>"} & set(shape.markers) else _MEETING
+    first, last = (float(inside[0]), knots[0][1] * share), (float(inside[-1]), knots[-1][1] * share)
     return [first] * int(joined[0]) + knots + [last] * int(joined[1])
 
 

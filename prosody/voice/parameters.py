@@ -27,7 +27,7 @@ class SpeakParameters:
 
     rate: float = 1.0
     emph_st: float = 4.0
-    emph_duration: float = 1.3
+    emph_duration: float = 1.4
     emph_energy: float = 1.28
     high_st: float = 4.0
     low_st: float = -4.0
