@@ -1,0 +1,130 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from speech_sounds import harmonic, noise, silence
+
+from prosody.speech.audio import Audio
+from prosody.speech.measure import measure, track
+from prosody.speech.profile import profile
+
+RATE = 24_000
+WORD_S, GAP_S = 0.4, 0.06
+
+
+@dataclass(frozen=True)
+class Said:
+    text: str
+    start: float
+    end: float
+
+
+def spoken(glides, *, pauses=(), levels=None, lengths=None, declination_st_s=0.0, base_hz=200.0):
+    """Buzzing words, each gliding from one pitch to another (st about `base_hz`), and where they are.
+
+    pauses: word number → silence before it, s. levels: amplitude of each word.
+    """
+    parts, words, at = [silence(0.5)], [], 0.5
+    for i, (first, last) in enumerate(glides):
+        gap = dict(pauses).get(i, GAP_S)
+        length = lengths[i] if lengths else WORD_S
+        parts.append(silence(gap))
+        at += gap
+        st = np.linspace(first, last, round(length * RATE)) - declination_st_s * (
+            at + np.arange(round(length * RATE)) / RATE
+        )
+        fade = np.minimum(1, np.minimum(np.arange(len(st)), np.arange(len(st))[::-1]) / (0.01 * RATE))
+        parts.append(harmonic(base_hz * 2 ** (st / 12)) * fade * (levels[i] if levels else 1.0))
+        words.append(Said("mama", at, at + length))
+        at += length
+    samples = np.concatenate([*parts, silence(0.5)])
+    samples = (samples + noise(len(samples) / RATE + 1, level=1e-4)[: len(samples)]).astype(np.float32)
+    return Audio(samples, RATE, Path("a.wav"), "0", RATE, 1), words
+
+
+def column(measured, name):
+    return [word[name] for word in measured]
+
+
+def test_a_glide_is_measured_as_what_it_is():
+    glides = [(0, 0)] * 6
+    for at, glide in ((1, (-3, 3)), (3, (3, -3)), (4, (-1, 1))):
+        glides[at] = glide
+    slopes = column(measure(*spoken(glides)), "f0_slope_st")
+    # the tracker's window covers the first and last 30 ms of a word with its neighbour's silence
+    assert slopes == pytest.approx([0, 6, 0, -6, 2, 0], abs=0.9)
+
+
+def test_level_is_against_the_words_nearby():
+    glides = [(0, 0)] * 12
+    glides[3], glides[8] = (4, 4), (-4, -4)
+    levels = column(measure(*spoken(glides)), "f0_level_st")
+    assert levels[3] == pytest.approx(4, abs=0.3) and levels[8] == pytest.approx(-4, abs=0.3)
+    assert np.abs(np.delete(levels, [3, 8])).max() < 0.3
+
+
+def test_the_phrases_declination_is_no_fall():
+    slopes = column(measure(*spoken([(0, 0)] * 10, declination_st_s=1.5)), "f0_slope_st")
+    assert np.abs(slopes).max() < 0.3
+
+
+def test_excursion_and_energy():
+    glides = [(0, 0)] * 8
+    glides[2] = (-2, 2)
+    measured = measure(*spoken(glides, levels=[1, 1, 1, 1, 1, 2, 1, 1]))
+    assert measured[2]["f0_excursion_st"] > 3 and measured[4]["f0_excursion_st"] < 0.5
+    assert measured[5]["energy_db"] == pytest.approx(6, abs=0.5)
+    assert measured[1]["energy_db"] == pytest.approx(0, abs=0.5)
+
+
+def test_pauses_are_measured_in_the_gap_they_lie_in():
+    pauses = column(measure(*spoken([(0, 0)] * 6, pauses=[(2, 0.35), (4, 1.1)])), "pause_before_s")
+    assert pauses == pytest.approx([0, GAP_S, 0.35, GAP_S, 1.1, GAP_S], abs=0.03)
+
+
+def test_a_long_word_is_told_from_its_neighbours():
+    audio, words = spoken([(0, 0)] * 12, lengths=[0.4, 0.38, 0.42] * 2 + [0.7] + [0.4, 0.38, 0.42, 0.39, 0.41])
+    z = column(measure(audio, words), "duration_z")
+    assert z[6] > 3 and np.abs(np.delete(z, 6)).max() < 2
+
+
+def test_what_is_not_voiced_has_no_pitch():
+    audio, words = spoken([(0, 0)] * 4)
+    hiss = noise(1.0, level=0.05, seed=3)
+    at = round(words[2].start * RATE)
+    audio.samples[at : at + round(WORD_S * RATE)] = hiss[: round(WORD_S * RATE)]
+    measured = measure(audio, words)
+    assert measured[2]["f0_level_st"] is None and measured[2]["f0_slope_st"] is None
+    assert measured[2]["voiced"] < 0.2 < 0.7 < measured[1]["voiced"]
+
+
+def test_a_word_without_time():
+    audio, words = spoken([(0, 0)] * 4)
+    dash = Said("—", words[1].end, words[1].end)
+    measured = measure(audio, [*words[:2], dash, *words[2:]])
+    assert len(measured) == 5
+    assert measured[2]["duration_s"] == 0 and measured[2]["energy_db"] is None and measured[2]["f0_level_st"] is None
+
+
+def test_chunks_leave_no_seam(monkeypatch):
+    audio, words = spoken([(0, 0), (-2, 2)] * 8)
+    whole = track(audio)
+    monkeypatch.setattr("prosody.speech.measure._CHUNK_S", 2.0)
+    parts = track(audio)
+    assert len(parts.f0_times) == pytest.approx(len(whole.f0_times), abs=6)
+    assert parts.f0_median_hz == pytest.approx(whole.f0_median_hz, rel=0.01)
+    slopes = [column(measure(audio, words, tracks=one), "f0_slope_st") for one in (whole, parts)]
+    assert slopes[0] == pytest.approx(slopes[1], abs=0.6)
+
+
+def test_profile():
+    audio, words = spoken([(0, 0)] * 20, pauses=[(5, 0.5), (10, 0.5), (15, 1.0)])
+    tracks = track(audio)
+    measured = measure(audio, words, tracks=tracks)
+    written = [("<emph>",) if i % 4 == 0 else () for i in range(20)]
+    one = profile(tracks, measured, written, duration_s=audio.duration)
+    assert one.f0_median_hz == pytest.approx(200, rel=0.02)
+    assert one.words_per_minute == pytest.approx(20 / audio.duration * 60)
+    assert one.pause_median_s == pytest.approx(0.5, abs=0.03)
+    assert one.markers_per_100_words["<emph>"] == 25 and one.markers_per_100_words["<pitch_low>"] == 0
