@@ -31,6 +31,7 @@ def bar(title: str, unit: str = "") -> Iterator[Callable[..., None]]:
             shown.update(done - shown.n)
 
         yield progress
+        shown.leave = shown.total is not None  # nothing was to be done: no bar stays
 
 
 def one_line(*, interactive: bool) -> Callable[[str], None]:
