@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,9 +21,11 @@ def bar(title: str, unit: str = "") -> Iterator[Callable[..., None]]:
 
     It is moved by `progress(done, in all)`, counted in `unit`, or by `progress(share)`, shown in percent.
     """
-    from tqdm.auto import tqdm
-
-    with tqdm(desc=title, unit=f" {unit}" if unit else " %", dynamic_ncols=True) as shown:
+    if os.environ.get("PROSODY_RUN_DIR"):  # headless: a line of text, since a widget would not be saved as it ended
+        from tqdm import tqdm
+    else:
+        from tqdm.auto import tqdm
+    with tqdm(desc=title, unit=f" {unit}" if unit else " %", file=sys.stdout, mininterval=1.0) as shown:
 
         def progress(done: float, total: int | None = None) -> None:
             done, total = (round(100 * done), 100) if total is None else (done, total)
