@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from argparse import Namespace
 from pathlib import Path
@@ -48,6 +49,40 @@ def align(arguments: Namespace) -> None:
         print_json({"words": [{"text": w.text, **_times(w)} for w in found]})
     else:
         print("\n".join(f"{w.start:9.3f} {w.end:9.3f}  {w.text}" for w in found))
+
+
+def detect(arguments: Namespace) -> None:
+    """The markers that the sound supports."""
+    from prosody.dataset import Word, text_of
+    from prosody.notebook.show import marked_ansi
+    from prosody.speech.align import align
+    from prosody.speech.detect import decide, evidence
+    from prosody.speech.measure import measure, track
+
+    audio = _read(arguments.audio)
+    timed = align(audio, [word.text for word in marked_text(arguments.text).words])
+    measured = measure(audio, timed, tracks=track(audio))
+    found = [evidence(one) for one in measured]
+    words = [Word(t.text, t.start, t.end, decide(f), m, f) for t, m, f in zip(timed, measured, found, strict=True)]
+    if arguments.json:
+        told = [{**word(w), "measured": dict(w.measured), "evidence": dict(w.evidence)} for w in words]
+        print_json({"text": text_of(words), "words": told})
+    else:
+        print(marked_ansi(text_of(words), color=sys.stdout.isatty()))
+
+
+def listen(arguments: Namespace) -> None:
+    """Which of the written markers are heard."""
+    from prosody.voice.listen import EFFECTS, listen
+
+    heard = listen(_read(arguments.audio), marked_text(arguments.text))
+    if arguments.json:
+        print_json(heard)
+        return
+    print(f"{'marker':16}{'written':>8}{'heard':>8}{'unwritten':>11}   effect")
+    for token, found in heard["survival"].items():
+        effect = "" if found["effect"] is None else f"{found['effect']:+.2f} {EFFECTS[token]}"
+        print(f"{token:16}{found['written']:8}{found['heard']:8}{heard['unwritten'][token]:11}   {effect}".rstrip())
 
 
 def speak(arguments: Namespace) -> None:
