@@ -157,7 +157,7 @@ def _nameless(tb: Path) -> None:
     for path in tb.rglob("*tfevents*"):
         if name and name in path.name:
             with suppress(OSError):  # still open, on Windows
-                path.rename(path.with_name(path.name.replace(name, "here")))
+                path.rename(path.with_name(path.name.replace(f".{name}.", ".here.")))
 
 
 def _keep_notebook(folder: Path) -> None:
