@@ -22,7 +22,7 @@ SHORTEST_PHRASE_S = 5.0
 STRETCH_S = 20.0  # stretches are joined up to this length
 _SURE_RUN = 3
 _SURE_SIDE = 2  # anchors wanted on each side of a cut that is in no pause
-_AGREES_S = 0.25  # how far a forced word may lie from where it was recognised
+_AGREES_S = 0.5  # how far a forced word may lie from where it was recognised
 _BREAK_S = 0.5  # two anchors further apart than this are not one run
 
 
