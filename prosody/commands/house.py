@@ -58,7 +58,8 @@ def lab(arguments: Namespace) -> int:
     path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, "JUPYTER_PREFER_ENV_PATH": "1", "PROSODY_SETUP": "off"}
     words = [word for word in arguments.words if word != "--"]
-    command = [sys.executable, "-m", "jupyterlab", *words, "notebooks/01_segment.ipynb"]
+    ours = [f"--ServerApp.root_dir={root}", "--LabApp.default_url=/lab/tree/notebooks/01_segment.ipynb"]
+    command = [sys.executable, "-m", "jupyterlab", *ours, *words]
     return subprocess.run(command, cwd=root, env=environment).returncode
 
 

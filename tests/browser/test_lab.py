@@ -1,0 +1,131 @@
+"""The notebooks in a real JupyterLab in a real Chromium: opened, run from the top with their defaults, looked at.
+
+A missing browser or a missing playwright is a failure here, never a skip.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from prosody.workflow import record
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "only-for-this-test"
+PATIENCE_S = 600
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """`prosody lab` with settings and runs of its own; gives its address and the folder of runs."""
+    own = tmp_path_factory.mktemp("lab")
+    settings = own / "settings" / "@jupyterlab" / "docmanager-extension"
+    settings.mkdir(parents=True)
+    # the clone's notebooks stay as they are
+    (settings / "plugin.jupyterlab-settings").write_text('{"autosave": false}')
+    names = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+    environment = os.environ | {f"JUPYTER_{name}": str(own / name) for name in names}
+    environment |= {"JUPYTERLAB_SETTINGS_DIR": str(own / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(own / "spaces")}
+    environment |= {"PROSODY_RUNS_DIR": str(own / "runs"), "PROSODY_SETUP": "off"}
+    environment.pop("PROSODY_RUN_DIR", None)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}"]
+    options += ["--no-browser", "--allow-root", "--expose-app-in-browser"]
+    with open(own / "lab.log", "w") as log:
+        command = [sys.executable, "-m", "prosody", "lab", *options]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_for(lambda: _answers(f"{address}/api?token={TOKEN}"), 60, own / "lab.log")
+            yield address, own / "runs"
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    """A page of a headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+    assert chromium, "these tests need Chromium: install it (Debian: `apt install chromium`)"
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*options, "--disable-sync"])
+        yield browser.new_page(viewport={"width": 1400, "height": 1000})
+        browser.close()
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5) as reply:
+            return reply.status == 200
+    except OSError:
+        return False
+
+
+def _wait_for(happened, seconds: float, log: Path | None = None) -> None:
+    limit = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < limit, log.read_text()[-3000:] if log else "waited too long"
+        time.sleep(0.5)
+
+
+def _run_all(page, lab: tuple[str, Path], notebook: str, stage: str) -> record.Run:
+    """Open a notebook, wait until its kernel is ready, Run All, wait until its run has ended."""
+    address, runs = lab
+    page.goto(f"{address}/lab/tree/notebooks/{notebook}?token={TOKEN}&reset")
+    ready = """() => {
+        const context = window.jupyterapp?.shell?.currentWidget?.sessionContext;
+        return context?.isReady && context.session?.kernel?.status === 'idle';
+    }"""
+    page.wait_for_function(ready, timeout=90_000)
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    _wait_for(lambda: [r for r in record.runs(runs, stage) if r.state != "running"] or _failed(page), PATIENCE_S)
+    assert not _failed(page)
+    page.wait_for_function(ready, timeout=90_000)
+    return record.runs(runs, stage)[-1]
+
+
+def _failed(page) -> str:
+    """The traceback of a cell, if there is one."""
+    errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
+    return errors.first.inner_text() if errors.count() else ""
+
+
+def _cells(page) -> list[dict]:
+    text = page.evaluate("() => JSON.stringify(window.jupyterapp.shell.currentWidget.content.model.toJSON().cells)")
+    return [cell for cell in json.loads(text) if cell["cell_type"] == "code"]
+
+
+@pytest.mark.parametrize(
+    ("notebook", "stage", "metric"),
+    [("01_segment.ipynb", "segment", "segments"), ("02_prepare.ipynb", "prepare", "train")],
+)
+def test_run_all_in_lab_from_the_top(page, lab, notebook, stage, metric):
+    before = (ROOT / "notebooks" / notebook).read_bytes()
+    run = _run_all(page, lab, notebook, stage)
+    assert (run.state, run.status["how"]) == ("ok", "lab")
+    assert run.metrics[metric] > 0
+    cells = _cells(page)
+    assert all(cell["execution_count"] for cell in cells)
+    mimes = {mime for cell in cells for output in cell["outputs"] for mime in output.get("data", {})}
+    assert "application/vnd.plotly.v1+json" in mimes
+    plot = page.locator(".js-plotly-plot").first
+    plot.scroll_into_view_if_needed()
+    plot.locator(".main-svg").first.wait_for(timeout=30_000)
+    assert (ROOT / "notebooks" / notebook).read_bytes() == before
