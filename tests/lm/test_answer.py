@@ -1,0 +1,197 @@
+import math
+import re
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prosody import markers
+from prosody.errors import ProsodyError
+from prosody.lm.answer import ComposeParameters, compose, covers
+from prosody.lm.mark import mark
+
+BRIEF = ComposeParameters(candidates=2, max_words=10)
+QUESTION = "Why do you walk?"
+
+
+def is_plain(text):
+    """Words parted by single spaces, no markers, nothing that a voice or a parser would stumble over."""
+    return (
+        text == " ".join(text.split())
+        and not re.search(r"[<>*_#`\[\]{}|]", text)
+        and sum(markers.counts(markers.parse(text)).values()) == 0
+    )
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_an_answer_is_plain_text_even_from_a_model_that_writes_nonsense(adapter, seed):
+    parameters = ComposeParameters(candidates=2, max_words=20, temperature=1.5, top_p=1.0, seed=seed)
+    answer = compose(QUESTION, ["the old bridge"], adapter, parameters)
+    assert answer.text
+    assert is_plain(answer.text)
+    assert answer.covered == (covers(answer.text, "the old bridge"),)
+    assert (answer.question, answer.points) == (QUESTION, ("the old bridge",))
+
+
+def test_the_seed_decides_the_answer(adapter):
+    def text(seed):
+        return compose(QUESTION, [], adapter, ComposeParameters(candidates=2, max_words=10, seed=seed)).text
+
+    one = text(1)
+    torch.rand(3)
+    assert text(1) == one
+    assert text(2) != one
+
+
+def test_nobody_else_s_random_numbers_are_touched(adapter):
+    state = torch.random.get_rng_state()
+    compose(QUESTION, [], adapter, BRIEF)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_the_base_writes_whatever_the_adapter_learned(adapter, tiny_folder, tmp_path):
+    from prosody.lm.base import load_base
+    from prosody.lm.checkpoint import load_adapter, save_adapter
+    from prosody.lm.lora import LoraParameters, attach
+
+    base = load_base(str(tiny_folder))
+    model, _, _ = attach(base, LoraParameters(r=2))
+    save_adapter(model, base, tmp_path / "untrained", card={})
+    untrained = load_adapter(tmp_path / "untrained")
+    assert compose(QUESTION, [], adapter, BRIEF).text == compose(QUESTION, [], untrained, BRIEF).text
+
+
+def test_the_adapter_is_on_again_afterwards(adapter):
+    text = "We crossed the garden, and never closed a window."
+    before = mark(text, adapter)
+    compose(QUESTION, [], adapter, BRIEF)
+    assert mark(text, adapter) == before
+
+
+def test_whole_sentences(babbler):
+    answer = compose(QUESTION, [], babbler, ComposeParameters(max_words=40))
+    assert answer.text.endswith(".")
+    assert set(answer.text.replace(".", "").split()) <= {"I", "walk", "here"}
+    assert answer.covered == ()
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        ["the old bridge"],
+        ["rivets from nineteen-twelve", "My father's boots.", "Is it far?"],
+        ["it clears (really) the head"],
+        ["*two* of the_best [here] {now} “said” `so`"],
+        ["1 < 2 apples", "3 > 2"],
+        ["é", "漢字"],
+        ["3. be brief"],
+        ["I walk here"],
+    ],
+    ids=str,
+)
+def test_every_point_is_taken_up(babbler, points):
+    answer = compose(QUESTION, points, babbler, ComposeParameters(candidates=2, max_words=10))
+    assert answer.covered == (True,) * len(points)
+    assert all(covers(answer.text, point) for point in points)
+    assert is_plain(answer.text)
+    assert answer.text.endswith((".", "!", "?"))
+
+
+def test_a_point_gets_a_sentence_that_starts_with_it(babbler):
+    answer = compose(QUESTION, ["the old bridge"], babbler, ComposeParameters(max_words=20))
+    assert re.search(r"(^|[.!?] )The old bridge( \w+){3,}\.$", answer.text)
+
+
+def test_a_point_that_the_answer_covers_gets_no_second_sentence(babbler):
+    parameters = ComposeParameters(max_words=40)
+    plain = compose(QUESTION, [], babbler, parameters).text
+    assert "walk" in plain
+    assert compose(QUESTION, ["walking"], babbler, parameters).text.lower().count("walking") == 0
+
+
+@settings(max_examples=10)
+@given(st.text(min_size=1, max_size=30).filter(lambda t: any(c.isalnum() for c in t)))
+def test_any_point_that_is_accepted_gives_a_plain_answer(babbler, point):
+    try:
+        answer = compose(QUESTION, [point], babbler, ComposeParameters(candidates=2, max_words=8))
+    except ProsodyError as error:
+        assert len(str(error).splitlines()) == 1
+    else:
+        assert is_plain(answer.text)
+        assert answer.covered == (covers(answer.text, answer.points[0]),)
+
+
+def test_white_space_is_put_in_order(babbler):
+    answer = compose("  Why do\n you walk? ", [" the  old\tbridge "], babbler, BRIEF)
+    assert (answer.question, answer.points) == (QUESTION, ("the old bridge",))
+
+
+@pytest.mark.parametrize("question", ["", "  \n", "?!", "—"])
+def test_an_empty_question_is_refused(adapter, question):
+    with pytest.raises(ProsodyError, match=r"^question: is empty — ask something"):
+        compose(question, [], adapter, BRIEF)
+
+
+@pytest.mark.parametrize("point", ["", " \t", "...", "()"])
+def test_an_empty_point_is_refused(adapter, point):
+    with pytest.raises(ProsodyError, match=r"^point 2: is empty — leave it out or give it words"):
+        compose(QUESTION, ["the bridge", point], adapter, BRIEF)
+
+
+def test_a_point_is_no_essay(adapter):
+    with pytest.raises(ProsodyError, match=r"^point 1: has 301 characters — shorten it to 300"):
+        compose(QUESTION, ["x" * 301], adapter, BRIEF)
+
+
+def test_a_question_that_the_base_cannot_read_is_refused(adapter):
+    with pytest.raises(
+        ProsodyError, match=r"^question: is with its points too long .* a base that reads and writes 1024"
+    ):
+        compose("Why do you walk? " * 400, [], adapter, BRIEF)
+
+
+@pytest.mark.parametrize(
+    ("question", "points", "message"),
+    [
+        ("Why do you <emph> walk?", [], "holds markers — give plain words"),
+        (QUESTION, ["the <pause_short> bridge"], "holds markers — give plain words"),
+        (QUESTION, ["the bridge <pause_long>"], "holds markers — give plain words"),
+        (QUESTION, ["the <EMPH> bridge"], "unknown marker <EMPH>"),
+        ("Why <b>do</b> you walk?", [], "unknown marker <b>"),
+    ],
+)
+def test_markers_inside_are_refused(adapter, question, points, message):
+    with pytest.raises(ProsodyError, match=re.escape(message)):
+        compose(question, points, adapter, BRIEF)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"candidates": 0}, {"candidates": 1.5}, {"max_words": 0}, {"max_words": -3},
+        {"temperature": 0}, {"temperature": math.nan}, {"top_p": 0}, {"top_p": 1.5},
+        {"repetition_penalty": 0}, {"repetition_penalty": math.inf},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_ways_of_writing_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ProsodyError, match=f"^{next(iter(wrong))}: "):
+        ComposeParameters(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "point", "covered"),
+    [
+        ("The bridge was repaired.", "repairs to the bridge", True),
+        ("We walked.", "walking", True),
+        ("My father's boots", "father boots", True),
+        ("The bridge.", "the old bridge", False),
+        ("the bridge", "THE BRIDGE!", True),
+        ("Cats.", "cat", True),
+        ("anything", "and the", True),  # nothing but function words
+        ("", "bridge", False),
+    ],
+)
+def test_covers(text, point, covered):
+    assert covers(text, point) is covered

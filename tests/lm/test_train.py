@@ -1,0 +1,233 @@
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from lm_data import files_of, rule_book
+
+from prosody.errors import ProsodyError
+from prosody.lm.base import load_base
+from prosody.lm.loop import TrainParameters
+from prosody.lm.lora import LoraParameters
+from prosody.lm.train import lines_of, train
+from prosody.markers import TOKENS
+
+CONTRACT = {
+    *("loss_val", "loss_val_untuned", "f1", "macro_f1", "macro_f1_baselines", "steps", "tokens_per_s", "seconds"),
+    *("seconds_estimated", "peak_memory_mb", "trainable_parameters", "adapter_bytes"),
+}
+WEIGHTS = "adapter_model.safetensors"
+
+
+@pytest.fixture
+def train_briefly(tiny_folder, tmp_path):
+    """Train one epoch on eight segments; settings by name. Returns the result and the adapter's folder."""
+
+    def run(dataset=None, *, name="adapter", lora=None, **settings):
+        settings = {"epochs": 1, "precision": "float32", "device": "cpu"} | settings
+        folder = tmp_path / name / "janus_prosody_lora"
+        result = train(
+            dataset or rule_book(8),
+            load_base(str(tiny_folder)),
+            lora,
+            TrainParameters(**settings),
+            folder=folder,
+            on_line=lambda line: None,
+        )
+        return result, folder
+
+    return run
+
+
+def changed(dataset, *, split=None, **word):
+    """The dataset with every word of one split (or of all) changed."""
+    return replace(
+        dataset,
+        segments=tuple(
+            replace(s, words=tuple(replace(w, **word) for w in s.words)) if split in (None, s.split) else s
+            for s in dataset.segments
+        ),
+    )
+
+
+def test_the_held_out_loss_falls_below_the_untuned_base(trained):
+    metrics = trained.result.metrics
+    assert metrics["loss_val"] < 0.2 * metrics["loss_val_untuned"]
+    assert trained.result.epochs[0].loss_val == metrics["loss_val_untuned"]
+    assert trained.result.epochs[-1].loss_val == metrics["loss_val"]
+
+
+def test_a_word_that_always_has_a_marker_gets_it_on_unseen_text(trained):
+    metrics = trained.result.metrics
+    assert metrics["f1"]["<emph>"] > 0.8
+    assert metrics["f1"]["<pause_short>"] > 0.8
+    assert metrics["macro_f1"] > metrics["macro_f1_baselines"]["untuned_base"] + 0.4
+    assert metrics["macro_f1"] > max(e.macro_f1 for e in trained.result.epochs[:2])
+
+
+def test_metrics_hold_what_every_train_run_writes(trained):
+    metrics = trained.result.metrics
+    assert metrics.keys() >= CONTRACT
+    assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+    assert list(metrics["f1"]) == list(TOKENS)
+    assert {"no_markers", "every_content_word", "punctuation", "most_frequent_for_word", "untuned_base"} <= metrics[
+        "macro_f1_baselines"
+    ].keys()
+    assert metrics["steps"] == len(trained.steps) == trained.steps[0].n_steps
+    assert metrics["trainable_parameters"] == trained.result.counts.trainable
+    assert metrics["adapter_bytes"] == (trained.folder / WEIGHTS).stat().st_size < 100_000
+    assert metrics["seconds_estimated"] > 0
+    assert metrics["tokens_per_s"] > 0
+
+
+def test_the_held_out_part_is_the_last_stretch(trained):
+    lines = lines_of(rule_book(60).segments)
+    assert trained.result.held_out == lines[-len(trained.result.held_out) :]
+    assert len(trained.result.placed) == len(trained.result.placed_untuned) == len(trained.result.held_out) == 6 * 18
+
+
+def test_the_log_tells_counts_steps_and_epochs(trained):
+    assert trained.lines[0] == str(trained.result.counts)
+    epochs = [line for line in trained.lines if line.startswith("Epoch")]
+    assert len(epochs) == 8
+    metrics = trained.result.metrics
+    assert epochs[-1] == (
+        f"Epoch 8 | held-out loss {metrics['loss_val']:.4f} (untuned {metrics['loss_val_untuned']:.4f}) | "
+        f"macro F1 {metrics['macro_f1']:.3f}"
+    )
+    assert len(trained.lines) == 1 + len(trained.steps) + 8
+
+
+def test_listeners_hear_every_step_and_epoch(trained):
+    assert trained.steps == trained.result.steps
+    assert trained.epochs == trained.result.epochs[1:]
+    assert [e.epoch for e in trained.epochs] == list(range(1, 9))
+    assert trained.epochs[-1].step == len(trained.steps)
+
+
+def test_a_checkpoint_an_epoch_lies_beside_the_adapter(trained):
+    checkpoints = trained.folder.parent / "checkpoints"
+    assert sorted(p.name for p in checkpoints.iterdir()) == [f"epoch_{k:02d}" for k in range(1, 9)]
+    weights = [(checkpoints / f"epoch_{k:02d}" / WEIGHTS).read_bytes() for k in range(1, 9)]
+    assert len(set(weights)) == 8
+    assert weights[-1] == (trained.folder / WEIGHTS).read_bytes()
+    first = (checkpoints / "epoch_01" / "README.md").read_text(encoding="utf-8")
+    assert f"Held-out loss {trained.epochs[0].loss_val:.3f} nats a slot" in first
+    assert "nan" not in first
+
+
+def test_the_same_seed_gives_the_same_bytes(train_briefly):
+    one, one_folder = train_briefly(name="one", seed=3)
+    _, again_folder = train_briefly(name="again", seed=3)
+    other, other_folder = train_briefly(name="other", seed=4)
+    assert (one_folder / WEIGHTS).read_bytes() == (again_folder / WEIGHTS).read_bytes()
+    assert (one_folder / WEIGHTS).read_bytes() != (other_folder / WEIGHTS).read_bytes()
+    assert one.metrics["loss_val_untuned"] == other.metrics["loss_val_untuned"]
+
+
+@pytest.mark.slow
+def test_another_process_gives_the_same_bytes(tiny_folder, tmp_path):
+    script = """
+import sys, torch
+from pathlib import Path
+from lm_data import rule_book
+from prosody.lm.base import load_base
+from prosody.lm.train import TrainParameters, train
+torch.set_num_threads(1)
+how = TrainParameters(epochs=2, precision="float32", device="cpu")
+train(rule_book(8), load_base(sys.argv[1]), None, how, folder=Path(sys.argv[2]), on_line=lambda line: None)
+"""
+    here = Path(__file__).parent
+    for hash_seed in ("1", "2"):
+        environment = os.environ | {
+            "PYTHONHASHSEED": hash_seed,
+            "PYTHONPATH": f"{here}{os.pathsep}{here.parent.parent}",
+        }
+        folder = tmp_path / hash_seed / "adapter"
+        subprocess.run([sys.executable, "-c", script, str(tiny_folder), str(folder)], env=environment, check=True)
+    for name in (WEIGHTS, "adapter_config.json"):
+        assert (tmp_path / "1" / "adapter" / name).read_bytes() == (tmp_path / "2" / "adapter" / name).read_bytes()
+
+
+def test_windows_are_batched_and_the_last_batch_may_be_smaller(train_briefly):
+    result, _ = train_briefly(rule_book(20), batch_size=4, window_words=50)  # 18 segments, 324 words, 7 windows
+    assert result.metrics["steps"] == 2
+    result, _ = train_briefly(rule_book(20), batch_size=1, window_words=50, name="one by one")
+    assert result.metrics["steps"] == 7
+
+
+def test_bfloat16_trains_too(train_briefly):
+    result, _ = train_briefly(precision="bfloat16")
+    assert result.metrics["precision"] == "bfloat16"
+    assert math.isfinite(result.metrics["loss_val"])
+
+
+def test_targets_and_rank_are_the_user_s(train_briefly):
+    result, folder = train_briefly(lora=LoraParameters(r=2, alpha=4, targets=("attn.c_proj",)))
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"], config["target_modules"]) == (2, 4, ["attn.c_proj"])
+    assert result.counts.lora == 2 * 2 * (32 + 32)
+
+
+def test_a_segment_without_a_split_is_learned_from(train_briefly):
+    dataset = rule_book(8)
+    mixed = replace(
+        dataset, segments=tuple(replace(s, split="" if s.split == "train" else "val") for s in dataset.segments)
+    )
+    result, _ = train_briefly(mixed)
+    assert len(result.held_out) == 18
+
+
+def test_a_held_out_part_without_markers_can_be_measured(train_briefly):
+    result, _ = train_briefly(changed(rule_book(8), split="val", markers=()))
+    assert result.metrics["macro_f1"] == 0
+    assert math.isfinite(result.metrics["loss_val"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: changed(d, markers=()), "made_up: train split: no word has a marker: nothing to learn — mark the"),
+        (lambda d: changed(d, split="train", markers=()), "made_up: train split: no word has a marker"),
+        (lambda d: replace(d, segments=()), "made_up: train split: no word has a marker"),
+        (
+            lambda d: replace(d, segments=tuple(replace(s, split="train") for s in d.segments)),
+            "made_up: val split: holds no words — prepare it with at least two segments",
+        ),
+        (
+            lambda d: replace(d, segments=tuple(replace(s, words=()) if s.split == "val" else s for s in d.segments)),
+            "made_up: val split: holds no words",
+        ),
+    ],
+)
+def test_a_dataset_that_teaches_nothing_is_refused(train_briefly, tmp_path, change, message):
+    with pytest.raises(ProsodyError, match=f"^{message}"):
+        train_briefly(change(rule_book(8)))
+    assert not (tmp_path / "adapter").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rate": 1e30}, "training: the loss became nan — lower learning_rate"),
+        ({"learning_rate": 1e30, "window_words": 1000}, "training: the held-out loss became nan — lower learning_rate"),
+        ({"device": "tpu"}, "device: there is no 'tpu' here"),
+        ({"lora": LoraParameters(targets=("nope",))}, "lora targets: no layer of this base is named 'nope'"),
+    ],
+)
+def test_a_training_that_fails_leaves_the_earlier_adapter(train_briefly, trained, tmp_path, settings, message):
+    folder = Path(shutil.copytree(trained.folder, tmp_path / "adapter" / trained.folder.name))
+    before = files_of(folder)
+    with pytest.raises(ProsodyError, match=f"^{message}"):
+        train_briefly(**settings)
+    assert files_of(folder) == before
+
+
+def test_windows_too_long_for_the_base_are_refused(train_briefly):
+    with pytest.raises(ProsodyError, match=r"^window_words: .* too many for a base"):
+        train_briefly(rule_book(80), window_words=5000)
