@@ -34,6 +34,14 @@ class ComposeParameters:
     repetition_penalty: float = 1.05
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("candidates", "max_words"):
+            if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1):
+                raise ProsodyError(None, name, f"is {getattr(self, name)}", "give a whole number from 1")
+        for name, most in (("temperature", 100.0), ("top_p", 1.0), ("repetition_penalty", 100.0)):
+            if not 0 < getattr(self, name) <= most:
+                raise ProsodyError(None, name, f"is {getattr(self, name)}", f"give a number above 0, to {most:g}")
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -58,9 +58,11 @@ def load_base(name: str = BUILT_IN) -> Base:
     """Load a base model in float32 on the CPU.
 
     name: `smollm2-135m` (built in), the path of a folder that `save_pretrained` wrote, or a hub id such as `gpt2`.
-    Raises ProsodyError when the folder holds no model, or the hub id is neither cached here nor within reach.
+    Raises ProsodyError when the folder holds no model or a damaged one, or the hub id is neither cached here nor within
+    reach.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer, logging
 
     folder = _built_in_folder() if name == BUILT_IN else name
@@ -71,7 +73,7 @@ def load_base(name: str = BUILT_IN) -> Base:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0]
         raise ProsodyError(
             name, "base model", f"cannot be loaded ({first})", f"use {BUILT_IN}, a folder, or a hub id that is cached"

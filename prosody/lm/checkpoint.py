@@ -96,10 +96,11 @@ def adapter_bytes(folder: Path) -> int:
 def load_adapter(folder: Path | str, *, base: str | None = None) -> Adapter:
     """Load an adapter on its base (or on `base`, a name as for `load_base`), ready to mark.
 
-    Raises ProsodyError when the folder holds no adapter, a pickle in place of safetensors, or one for another base.
+    Raises ProsodyError when the folder holds no adapter, a damaged one, a pickle in place of safetensors, or one for
+    another base.
     """
     folder = Path(folder)
-    card = _read_card(folder)
+    card, held = _read_card(folder), _weight_names(folder)
     loaded = load_base(base or card["base"])
     if loaded.vocabulary != card["vocabulary"] or loaded.model.config.hidden_size != card["width"]:
         raise ProsodyError(
@@ -111,24 +112,30 @@ def load_adapter(folder: Path | str, *, base: str | None = None) -> Adapter:
         )
     tokenizer = MarkerTokenizer(loaded.tokenizer, vocabulary=loaded.vocabulary)
     add_marker_rows(loaded.model, tokenizer)
-    return Adapter(folder, loaded, _load_weights(loaded, folder).eval(), tokenizer, card)
+    return Adapter(folder, loaded, _load_weights(loaded, folder, held).eval(), tokenizer, card)
 
 
-def _load_weights(base: Base, folder: Path) -> PeftModel:
-    """The base with the folder's weights on it: each of them has its layer, and each layer its weights."""
-    from peft import PeftModel, get_peft_model_state_dict
+def _weight_names(folder: Path) -> set[str]:
+    """The names of the adapter's weights."""
     from safetensors import SafetensorError, safe_open
 
+    path = folder / "adapter_model.safetensors"
     try:
-        with safe_open(folder / "adapter_model.safetensors", framework="pt") as weights:
-            held = set(weights.keys())
+        with safe_open(path, framework="pt") as weights:
+            return set(weights.keys())
+    except (SafetensorError, OSError) as error:
+        raise ProsodyError(path, None, f"is damaged ({error})", "train it anew") from error
+
+
+def _load_weights(base: Base, folder: Path, held: set[str]) -> PeftModel:
+    """The base with the folder's weights on it: each of those `held` has its layer, and each layer its weights."""
+    from peft import PeftModel, get_peft_model_state_dict
+
+    try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Found missing adapter keys")  # told below, as an error
             warnings.simplefilter("ignore", FutureWarning)  # between PEFT and transformers; not for people
             model = PeftModel.from_pretrained(base.model, folder)
-    except SafetensorError as error:
-        weights_file = folder / "adapter_model.safetensors"
-        raise ProsodyError(weights_file, None, f"is damaged ({error})", "train it anew") from error
     except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
         first = str(error).strip().splitlines()[0]
         raise ProsodyError(folder, "adapter", f"does not fit {base.name} ({first})", "train it anew") from error

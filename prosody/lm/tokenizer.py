@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 class MarkerTokenizer:
     """A base tokenizer that knows the seven markers.
 
+    Text comes back as it went in, up to white space, as far as the base has tokens for its bytes: GPT-2 has all;
+    SmolLM2 drops six control characters and code points that Unicode has not assigned. No marker is ever dropped.
+
     The markers are added tokens that strip the space on their left and are *not* special: special ones vanish on
     decoding, and without the stripping a stray space token would precede each of them.
     """
