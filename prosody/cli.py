@@ -180,4 +180,3 @@ def _json_option(parser: argparse._ActionsContainer) -> None:
 
 def _adapter_option(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--adapter", metavar="DIR", help="the adapter's folder (default: the latest ok train run's)")
-

@@ -14,19 +14,23 @@ Curve = Sequence[tuple[int, float]]
 
 
 def marker_counts(
-    counts: Mapping[str, int],
-    reference: Mapping[str, int] | None = None,
+    counts: Mapping[str, float],
+    reference: Mapping[str, float] | None = None,
     *,
     name: str = "here",
     reference_name: str = "reference",
+    unit: str = "times written",
 ) -> go.Figure:
-    """How often each marker stands, beside other counts if `reference` is given. Both map token → count."""
+    """How often each marker stands, beside another speaker or text if `reference` is given.
+
+    counts, reference: token → count, or a rate; `unit` says which.
+    """
     tokens = [style.text(marker.token) for marker in MARKERS]
     figure = go.Figure()
     for series, label, of_reference in ((counts, name, False), (reference, reference_name, True)):
         if series is None:
             continue
-        values = [int(series.get(marker.token, 0)) for marker in MARKERS]
+        values = [round(series.get(marker.token, 0), 1) for marker in MARKERS]
         colors = [marker.color for marker in MARKERS]
         figure.add_bar(
             x=tokens,
@@ -40,10 +44,10 @@ def marker_counts(
                 "line": {"color": colors, "width": 1.5},
             },
             customdata=[style.text(marker.meaning) for marker in MARKERS],
-            hovertemplate="%{x} %{y} times<br>%{customdata}<extra>" + style.text(label) + "</extra>",
+            hovertemplate="%{x} %{y} " + style.text(unit) + "<br>%{customdata}<extra>" + style.text(label) + "</extra>",
         )
     figure.update_layout(barmode="group", bargap=0.3)
-    figure.update_yaxes(title_text="times written", rangemode="tozero")
+    figure.update_yaxes(title_text=style.text(unit), rangemode="tozero")
     style.dress(figure, title="Markers", height=360, legend=reference is not None)
     return figure.update_xaxes(showgrid=False).update_layout(margin={"b": 64})
 
@@ -77,7 +81,7 @@ def segment_lengths(durations: Sequence[float]) -> go.Figure:
 def loss_curve(train: Curve, val: Curve, untuned: float | None = None) -> go.Figure:
     """Loss over the steps of training.
 
-    train, val: (step, loss in nats per token). untuned: the base model's loss on the validation part.
+    train, val: (step, loss in nats a slot). untuned: the base model's loss on the validation part.
     """
     figure = go.Figure()
     if len(train):
@@ -98,7 +102,7 @@ def loss_curve(train: Curve, val: Curve, untuned: float | None = None) -> go.Fig
         )
     figure.update_layout(hovermode="x unified")
     figure.update_xaxes(title_text="step")
-    figure.update_yaxes(title_text="loss (nats per token)")
+    figure.update_yaxes(title_text="loss (nats a slot)")
     return style.dress(figure, title="Loss", height=420, legend=True)
 
 

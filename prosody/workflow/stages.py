@@ -111,16 +111,21 @@ class Stage:
 def stage(name: str, parameters: Mapping[str, Any] | None = None) -> Stage:
     """Begin a stage, in a notebook.
 
-    name: "segment", "prepare", "train" or "generate". parameters: what the notebook was run with, for the record.
+    name: "segment", "prepare", "train" or "generate". parameters: the notebook's variables, `globals()`; those that are
+    its parameters go into the record (headless they are there already).
     """
     if given := os.environ.get(RUN_DIR):
         return Stage(name, Path(given), headless=True)
     from prosody.workflow import record
+    from prosody.workflow.notebooks import notebook_of
+    from prosody.workflow.parameters import of_notebook
 
+    known = [parameter.name for parameter in of_notebook(notebook_of(name))]
+    recorded = {key: parameters[key] for key in known if key in (parameters or {})}
     if before := _open_in_lab.get(name):  # Run All once more, before the last one had finished
         with suppress(ProsodyError):
             record.end(before, "interrupted", code=130)
-    folder = record.start(name, dict(parameters or {}), runs=record.runs_folder(), how="lab")
+    folder = record.start(name, recorded, runs=record.runs_folder(), how="lab")
     _open_in_lab[name] = folder
     print(f"{name}: recorded in {record.shown(folder)}", flush=True)
     return Stage(name, folder, headless=False)
