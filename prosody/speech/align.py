@@ -26,6 +26,7 @@ THRESHOLD_DB, NOISE_MARGIN_DB = -35.0, 6.0
 CUT_PAUSE_S = 0.2  # stretches are parted in pauses this long
 BELONGS = 0.2  # share of the words that must be recognised where they are expected
 MISSING = 0.25  # share of the words that may have no sound of their own
+SUPPORTED = 0.2  # confidence below which a word has little support in the sound
 _EDGE_DB = -41.0  # speech dies away below the threshold of pauses
 _EDGE_PAUSE_S = 0.06
 _NEAR_S = 0.03  # a word's edge this near to a pause's edge is set to it
