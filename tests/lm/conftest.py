@@ -83,8 +83,39 @@ def adapter(trained):
 @pytest.fixture(scope="session")
 def babbler(tmp_path_factory):
     """An untrained adapter on a base that only says "I walk here." in any order."""
-    folder = tmp_path_factory.mktemp("babbler")
-    base = load_base(str(write_babbler(folder / "base")))
+    return _untrained(tmp_path_factory.mktemp("babbler"), (" I", " walk", " here", "."))
+
+
+@pytest.fixture(scope="session")
+def scribbler(tmp_path_factory):
+    """The same with mark-up, brackets and lists between the words."""
+    words = (
+        " I",
+        " walk",
+        " here",
+        ".",
+        " <",
+        ">",
+        "*",
+        "_",
+        "#",
+        "`",
+        "[",
+        "]",
+        "{",
+        "}",
+        "|",
+        '"',
+        "\n",
+        "-",
+        "1",
+        ")",
+    )
+    return _untrained(tmp_path_factory.mktemp("scribbler"), words)
+
+
+def _untrained(folder, words):
+    base = load_base(str(write_babbler(folder / "base", words)))
     model, _, _ = attach(base, LoraParameters(r=2))
     save_adapter(model, base, folder / "adapter", card={})
     return load_adapter(folder / "adapter")

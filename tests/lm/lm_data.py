@@ -32,7 +32,7 @@ def write_gpt2(folder: Path, **shape) -> Path:
     return folder
 
 
-def write_babbler(folder: Path, words=(" I", " walk", " here", ".")) -> Path:
+def write_babbler(folder: Path, words: tuple[str, ...]) -> Path:
     """Save a tiny GPT-2 that says `words` over and over in a random order, whatever it has read."""
     import torch
     from transformers import AutoTokenizer, GPT2LMHeadModel

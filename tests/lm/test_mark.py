@@ -166,6 +166,14 @@ def test_a_word_far_from_a_window_s_edge_is_read_in_its_place(adapter):
     assert str(mark(text, adapter)).count("<emph> never closed") == 2
 
 
+def test_no_word_is_decided_at_the_edge_of_a_window(adapter):
+    words = long_text(100).split()
+    before = mark(" ".join(words), adapter).probabilities
+    for k in range(30, 60):  # the first window ends at 45
+        nearby = [*words[: k + 3], "window", *words[k + 4 :]]
+        assert mark(" ".join(nearby), adapter).probabilities[k] != before[k]
+
+
 def test_a_text_without_words(adapter):
     for text in ("", " \n", "<pause_long>"):
         marked = mark(text, adapter)

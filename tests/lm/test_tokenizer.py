@@ -82,6 +82,17 @@ def test_a_decoded_marker_stands_between_spaces(tokenizer):
     assert tokenizer.decode(tokenizer.encode("one,<pause_short><emph>two")) == "one, <pause_short> <emph> two"
 
 
+def test_markers_do_not_vanish_with_the_special_tokens(tokenizer):
+    ids = tokenizer.base.encode("so <emph> it<pause_long> ends")
+    assert chunks(tokenizer.base.decode(ids, skip_special_tokens=True)) == [
+        "so",
+        "<emph>",
+        "it",
+        "<pause_long>",
+        "ends",
+    ]
+
+
 def test_nothing_is_nothing(tokenizer):
     assert tokenizer.encode("") == []
     assert tokenizer.decode([]) == ""
