@@ -41,7 +41,7 @@ def test_the_four_stages_run_in_order_each_on_the_one_before(four, runs, capsys)
         assert f'"{earlier.stage}_run": "{earlier.id}"' in (later.folder / "params.json").read_text()
     assert done[0].metrics == {"segments": 4}
     told = capsys.readouterr().out
-    assert re.search(r"segment +0:00:\d\d +\d+ MB   \S*segment/", told)
+    assert re.search(r"segment +0:00:\d\d +[\d,]+ MB   \S*segment/", told)
     assert re.search(r"together +0:0\d:\d\d", told)
     assert re.search(r"listen: +\S+answer\.wav", told)
 
