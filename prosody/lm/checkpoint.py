@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ADAPTER_FOLDER = "janus_prosody_lora"
 CARD_FILE = "janus_prosody.json"
-DEFAULT_THRESHOLD, DEFAULT_WINDOW_WORDS = 0.4, 90  # where a card says nothing
+DEFAULT_THRESHOLD, DEFAULT_WINDOW_WORDS = 0.4, 60  # where a card says nothing
 _CARD_FIELDS: dict[str, Callable[[Any], bool]] = {
     "base": lambda x: isinstance(x, str) and x != "",
     "width": lambda x: type(x) is int,

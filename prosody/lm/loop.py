@@ -34,7 +34,7 @@ class TrainParameters:
     weight_decay: float = 0.0
     warmup: float = 0.05
     clip: float = 1.0
-    window_words: int = 90
+    window_words: int = 60
     threshold: float = 0.4
     precision: str = "auto"
     device: str = "auto"

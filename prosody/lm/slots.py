@@ -1,10 +1,10 @@
 """Marking as the learned task: which markers stand in each slot of a text whose words are known.
 
-The model reads the plain text once, and then again word by word. Before each word of the second reading the markers
-compete with the word itself: the logit of a marker against the logit of the known next token. So every slot is decided
-with the whole text in view, from one forward pass, and no word can change. A slot holds at most one pause, one pitch
-marker and one `<emph>`: three independent choices, each a softmax over "nothing" (the word) and the markers of its
-kind.
+The model reads the plain text once, and then again word by word. When it has read a word again, punctuation and all,
+the markers that may stand before that word compete with going on: the logit of a marker against the logit of the known next
+token. So every slot is decided with the word and the whole text in view, from one forward pass, and no word can change.
+A slot holds at most one pause, one pitch marker and one `<emph>`: three independent choices, each a softmax over
+"nothing" (going on) and the markers of its kind.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ OF_KIND: dict[str, tuple[str, ...]] = {
     kind: tuple(m.token for m in markers.MARKERS if m.kind == kind) for kind in KINDS
 }
 MASKED = -100  # the label of what is not learned: padding, and slots outside the text
+_END = "\n"
 _BEFORE, _BETWEEN = "Plain text:", "\nAs it is spoken:"
 
 
@@ -34,8 +35,8 @@ _BEFORE, _BETWEEN = "Plain text:", "\nAs it is spoken:"
 class SlotExample:
     """One text ready for the model.
 
-    rows: token rows of both readings. at: for each word, the position just before its first token in the second
-    reading. following: for each word, the row of that first token. labels: for each word, the class chosen of each kind
+    rows: token rows of both readings. at: for each word, the position of its last token in the second reading.
+    following: for each word, the row of the token that comes next. labels: for each word, the class chosen of each kind
     (0 nothing, 1… the markers of `OF_KIND`), or MASKED.
     """
 
@@ -73,12 +74,11 @@ def build(
     if longest is not None:
         pieces = _fit(pieces, room=(longest - len(before) - len(between)) // 2)
     rows = before + [r for piece in pieces for r in piece] + between
-    at, following = [], []
+    at = []
     for piece in pieces:
-        at.append(len(rows) - 1)
-        following.append(piece[0])
         rows += piece
-    rows = rows[: at[-1] + 1]  # what follows the last slot is never read
+        at.append(len(rows) - 1)
+    following = [piece[0] for piece in pieces[1:]] + tokenizer.encode_rows(_END)[:1]
     labels = [label(m) for m in word_markers] if word_markers is not None else [(MASKED,) * 3 for _ in words]
     return SlotExample(tuple(rows), tuple(at), tuple(following), tuple(labels))
 
