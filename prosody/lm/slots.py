@@ -1,10 +1,10 @@
 """Marking as the learned task: which markers stand in each slot of a text whose words are known.
 
 The model reads the plain text once, and then again word by word. When it has read a word again, punctuation and all,
-the markers that may stand before that word compete with going on: the logit of a marker against the logit of the known next
-token. So every slot is decided with the word and the whole text in view, from one forward pass, and no word can change.
-A slot holds at most one pause, one pitch marker and one `<emph>`: three independent choices, each a softmax over
-"nothing" (going on) and the markers of its kind.
+the markers that may stand before that word compete with going on: the logit of a marker against the logit of the known
+next token. So every slot is decided with the word and the whole text in view, from one forward pass, and no word can
+change. A slot holds at most one pause, one pitch marker and one `<emph>`: three independent choices, each a softmax
+over "nothing" (going on) and the markers of its kind.
 """
 
 from __future__ import annotations
