@@ -1,6 +1,8 @@
 """One tiny base model and one adapter trained on it, shared by all tests of the text model."""
 
+import copy
 import importlib.util
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -22,15 +24,21 @@ def tiny_folder(tmp_path_factory):
     return write_gpt2(tmp_path_factory.mktemp("tiny") / "tiny-gpt2")
 
 
+@pytest.fixture(scope="session")
+def new_base(tiny_folder):
+    """A function that gives that model as if loaded anew, since what wraps it changes it; its tokenizer is shared."""
+    loaded = load_base(str(tiny_folder))
+    return lambda: replace(loaded, model=copy.deepcopy(loaded.model))
+
+
 @pytest.fixture
-def tiny(tiny_folder):
-    """That model, loaded anew: what wraps it changes it."""
-    return load_base(str(tiny_folder))
+def tiny(new_base):
+    return new_base()
 
 
 @pytest.fixture(scope="session")
-def gpt2_tokenizer(tiny_folder):
-    base = load_base(str(tiny_folder))
+def gpt2_tokenizer(new_base):
+    base = new_base()
     return MarkerTokenizer(base.tokenizer, vocabulary=base.vocabulary)
 
 
@@ -54,14 +62,14 @@ def tokenizer(request):
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory, tiny_folder):
+def trained(tmp_path_factory, new_base):
     """An adapter trained on a rule book: `.result`, `.folder`, `.how`, and all that was told on the way."""
     folder = tmp_path_factory.mktemp("trained") / "janus_prosody_lora"
     how = TrainParameters(learning_rate=3e-3, window_words=45, precision="float32", device="cpu")
     lines, steps, epochs = [], [], []
     result = train(
-        rule_book(60),
-        load_base(str(tiny_folder)),
+        rule_book(40),
+        new_base(),
         LoraParameters(dropout=0.0),
         how,
         folder=folder,
@@ -89,28 +97,7 @@ def babbler(tmp_path_factory):
 @pytest.fixture(scope="session")
 def scribbler(tmp_path_factory):
     """The same with mark-up, brackets and lists between the words."""
-    words = (
-        " I",
-        " walk",
-        " here",
-        ".",
-        " <",
-        ">",
-        "*",
-        "_",
-        "#",
-        "`",
-        "[",
-        "]",
-        "{",
-        "}",
-        "|",
-        '"',
-        "\n",
-        "-",
-        "1",
-        ")",
-    )
+    words = (" I", " walk", " here", ".", " <", "\n", *'>*_#`[]{}|"-1)')
     return _untrained(tmp_path_factory.mktemp("scribbler"), words)
 
 

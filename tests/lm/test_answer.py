@@ -76,9 +76,9 @@ def test_whole_sentences(babbler):
     assert answer.covered == ()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_mark_up_brackets_and_lists_are_left_out(scribbler, seed):
-    answer = compose(QUESTION, ["the old bridge"], scribbler, ComposeParameters(max_words=40, seed=seed))
+    answer = compose(QUESTION, ["the old bridge"], scribbler, ComposeParameters(max_words=25, seed=seed))
     assert is_plain(answer.text)
     assert "walk" in answer.text
 

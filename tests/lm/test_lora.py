@@ -107,9 +107,9 @@ def test_training_moves_all_seven_rows(trained, tiny):
     assert (moved > 0).all()
 
 
-def test_the_seed_decides_how_lora_starts(tiny_folder):
+def test_the_seed_decides_how_lora_starts(new_base):
     def start(seed):
-        model, _, _ = attach(load_base(str(tiny_folder)), LoraParameters(), seed=seed)
+        model, _, _ = attach(new_base(), LoraParameters(), seed=seed)
         return torch.cat([p.detach().flatten() for n, p in model.named_parameters() if "lora_" in n])
 
     one = start(1)

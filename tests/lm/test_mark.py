@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from prosody import markers
 from prosody.errors import ProsodyError
-from prosody.lm.base import load_base
 from prosody.lm.lora import LoraParameters, attach
 from prosody.lm.mark import mark
 from prosody.lm.slots import build, collate, probabilities, slot_logits
@@ -131,9 +130,9 @@ def test_marking_again_changes_nothing(adapter):
     assert str(mark(once, adapter)) == once
 
 
-def test_untuned_is_the_base_with_its_first_rows(adapter, tiny_folder):
+def test_untuned_is_the_base_with_its_first_rows(adapter, new_base):
     untuned = mark(TEXT, adapter, untuned=True)
-    model, tokenizer, _ = attach(load_base(str(tiny_folder)), LoraParameters())
+    model, tokenizer, _ = attach(new_base(), LoraParameters())
     batch = collate([build(TEXT.split(), None, tokenizer)], pad_row=0)
     with torch.no_grad():
         found = probabilities(slot_logits(model.eval(), batch, tokenizer))
