@@ -62,6 +62,8 @@ def save_adapter(model: PeftModel, base: Base, folder: Path, *, card: Mapping[st
         full = dict(card) | {"base": base.name, "width": width, "vocabulary": _vocabulary(model)}
         (work / CARD_FILE).write_text(json.dumps(full, indent=2), encoding="utf-8")
         (work / "README.md").write_text(model_card(full), encoding="utf-8")
+        for file in work.iterdir():
+            file.chmod(0o644)
         os.chmod(work, 0o755)
         if folder.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
