@@ -25,7 +25,7 @@ def runs(tmp_path_factory):
     """The folder of runs, with one run of each stage in it, made from a one-minute corpus and a tiny base model."""
     folder = tmp_path_factory.mktemp("demo")
     sample = write_sample(folder / "corpus", answers=ANSWERS)
-    babbler = write_babbler(folder / "base")
+    babbler = write_babbler(folder / "base", words=(" I", " walk", " here", "."))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROSODY_RUNS_DIR", str(folder / "runs"))
         patch.delenv("PROSODY_RUN_DIR", raising=False)
