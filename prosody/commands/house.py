@@ -37,7 +37,7 @@ def test(arguments: Namespace) -> int:
     for flag, expression in (("--slow", "slow or browser or faults"), ("--all", "")):
         if flag in words:
             words[words.index(flag) : words.index(flag) + 1] = ["-m", expression]
-    return subprocess.run([sys.executable, "-m", "pytest", *words], cwd=_clone()).returncode
+    return install.become([sys.executable, "-m", "pytest", *words], folder=_clone())
 
 
 def lint(_: Namespace) -> int:
@@ -60,7 +60,7 @@ def lab(arguments: Namespace) -> int:
     words = [word for word in arguments.words if word != "--"]
     ours = [f"--ServerApp.root_dir={root}", "--LabApp.default_url=/lab/tree/notebooks/01_segment.ipynb"]
     command = [sys.executable, "-m", "jupyterlab", *ours, *words]
-    return subprocess.run(command, cwd=root, env=environment).returncode
+    return install.become(command, folder=root, environment=environment)
 
 
 def clean(_: Namespace) -> None:

@@ -55,7 +55,7 @@ def enter(*, may_set_up: bool) -> int | None:
         set_up(root, target)
     if target == Path(sys.prefix):
         return None
-    return _run_again(python_of(target))
+    return become([str(python_of(target)), "-m", "prosody", *sys.argv[1:]])
 
 
 def _has_everything(root: Path) -> bool:
@@ -194,14 +194,18 @@ def _make_venv(prefix: Path) -> None:
         raise ProsodyError(prefix, None, f"no virtual environment could be made ({error})", remedy) from None
 
 
-def _run_again(python: Path) -> int:
-    arguments = [str(python), "-m", "prosody", *sys.argv[1:]]
+def become(command: list[str], *, folder: Path | None = None, environment: dict[str, str] | None = None) -> int:
+    """Run a command in place of this process, so that signals reach it, and its exit code whoever waits for us.
+
+    Where a process cannot be replaced (Windows), it is waited for and its exit code returned.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "posix":
-        os.execv(arguments[0], arguments)
-    process = subprocess.Popen(arguments)
-    while True:  # Ctrl-C reaches the child too: let it end in its own way
+        os.chdir(folder or Path.cwd())
+        os.execve(command[0], command, environment or dict(os.environ))
+    process = subprocess.Popen(command, cwd=folder, env=environment)
+    while True:  # Ctrl-C reaches it too: let it end in its own way
         with suppress(KeyboardInterrupt):
             return process.wait()
 

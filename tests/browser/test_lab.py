@@ -53,7 +53,8 @@ def lab(tmp_path_factory) -> Iterator[tuple[str, Path]]:
             yield address, own / "runs"
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
+            assert not _answers(f"{address}/api?token={TOKEN}")
 
 
 @pytest.fixture(scope="module")
