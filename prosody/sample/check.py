@@ -111,13 +111,12 @@ def listen(samples: np.ndarray, sample_rate: int, times: np.ndarray) -> Heard:
 
 def _pitch(samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Times (s) and pitch (st about the median) of the voiced frames."""
-    import swift_f0
+    from prosody.speech.measure import follow_f0
 
-    found = swift_f0.SwiftF0(threads=1, spin=False).detect(samples, sample_rate, fmin=60, fmax=500)
-    voiced = np.asarray(found.confidence) >= 0.5
-    pitch_hz = np.asarray(found.pitch_hz)[voiced]
-    reference_hz = np.median(pitch_hz) if len(pitch_hz) else 1.0
-    return np.asarray(found.timestamps)[voiced], 12 * np.log2(pitch_hz / reference_hz)
+    at_s, pitch_hz = follow_f0(samples, sample_rate)
+    voiced = np.isfinite(pitch_hz)
+    reference_hz = np.median(pitch_hz[voiced]) if voiced.any() else 1.0
+    return at_s[voiced], 12 * np.log2(pitch_hz[voiced] / reference_hz)
 
 
 def _frame_db(samples: np.ndarray, sample_rate: int) -> np.ndarray:

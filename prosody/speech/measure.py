@@ -64,29 +64,39 @@ class Tracks:
 
 
 def track(audio: Audio, *, progress: Callable[[float], None] | None = None) -> Tracks:
-    """Follow f0 and energy through a recording, in chunks, so that memory stays small. progress gets the share."""
+    """Follow f0 and energy through a recording. progress gets the share that is done."""
+    f0_times, f0_hz = follow_f0(audio.samples, audio.sample_rate, progress=progress)
+    energy = energy_db(audio.samples, audio.sample_rate)
+    threshold = threshold_above_noise(energy, threshold_db=_THRESHOLD_DB, noise_margin_db=_NOISE_MARGIN_DB)
+    return Tracks(f0_times, f0_hz, energy, HOP_S, threshold)
+
+
+def follow_f0(
+    samples: np.ndarray, sample_rate: int, *, progress: Callable[[float], None] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """f0 through a recording, in chunks, so that memory stays small.
+
+    samples [shape=(n,)]: mono. Returns times (s) and f0 (Hz, NaN where unvoiced), both [shape=(n_frames,)].
+    """
     import swift_f0
 
     tracker = swift_f0.SwiftF0(threads=2, spin=False)
-    rate = audio.sample_rate
-    times, pitches = [], []
-    for begin in np.arange(0.0, max(audio.duration, 1e-3), _CHUNK_S):
+    duration_s = len(samples) / sample_rate
+    times, pitches = [np.zeros(0)], [np.zeros(0)]
+    for begin in np.arange(0.0, max(duration_s, 1e-3), _CHUNK_S):
         first = max(0.0, begin - _OVERLAP_S)
-        piece = audio.samples[round(first * rate) : round((begin + _CHUNK_S + _OVERLAP_S) * rate)]
-        if len(piece) < 0.1 * rate:
+        piece = samples[round(first * sample_rate) : round((begin + _CHUNK_S + _OVERLAP_S) * sample_rate)]
+        if len(piece) < 0.1 * sample_rate:
             continue
-        found = tracker.detect(piece, rate, fmin=F0_RANGE_HZ[0], fmax=F0_RANGE_HZ[1])
+        found = tracker.detect(piece, sample_rate, fmin=F0_RANGE_HZ[0], fmax=F0_RANGE_HZ[1])
         at = np.asarray(found.timestamps, dtype=float) + first
         hz = np.where(np.asarray(found.confidence) > VOICED_CONFIDENCE, np.asarray(found.pitch_hz, dtype=float), np.nan)
         own = (at >= begin) & (at < begin + _CHUNK_S)
         times.append(at[own])
         pitches.append(hz[own])
         if progress:
-            progress(min(1.0, (begin + _CHUNK_S) / audio.duration))
-    energy = energy_db(audio.samples, rate)
-    threshold = threshold_above_noise(energy, threshold_db=_THRESHOLD_DB, noise_margin_db=_NOISE_MARGIN_DB)
-    joined = [np.concatenate(parts) if parts else np.zeros(0) for parts in (times, pitches)]
-    return Tracks(joined[0], joined[1], energy, HOP_S, threshold)
+            progress(min(1.0, (begin + _CHUNK_S) / duration_s))
+    return np.concatenate(times), np.concatenate(pitches)
 
 
 def measure(
