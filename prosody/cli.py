@@ -22,11 +22,11 @@ NOTHING, READY, MAKE = "nothing", "ready", "make"  # what a command needs: nothi
 # name, the module of `prosody.commands` with its function, what it needs, what it does, an example
 _COMMANDS = (
     ("demo", "runs", MAKE, "run the whole workflow on the built-in corpus", "demo epochs=2"),
-    ("segment", "runs", MAKE, "cut a recording into segments, align its transcript", "segment audio=talk.wav"),
+    ("segment", "runs", MAKE, "cut a recording into segments, align its transcript", "segment audio=a.wav transcript=a.txt"),
     ("prepare", "runs", MAKE, "measure the words and write the dataset", "prepare"),
     ("train", "runs", MAKE, "fine-tune the base model on the marked text", "train epochs=5 base_model=gpt2"),
     ("generate", "runs", MAKE, "compose, mark and speak an answer", "generate seed=3"),
-    ("run", "runs", MAKE, "run any notebook, recorded", "run notebooks/01_segment.ipynb -p audio talk.wav"),
+    ("run", "runs", MAKE, "run any notebook, recorded", "run notebooks/01_segment.ipynb -p max_segment_s 10"),
     ("runs", "runs", READY, "list the recorded runs", "runs --json"),
     ("lab", "house", MAKE, "open JupyterLab on the notebooks (options are JupyterLab's)", "lab --no-browser"),
     ("sample", "speech", READY, "write the built-in corpus: audio, transcript, truth, questions", "sample corpus"),

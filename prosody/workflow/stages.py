@@ -69,11 +69,14 @@ class Stage:
     def input(self, path: str | os.PathLike[str]) -> Path:
         """A file or folder that this stage reads, with its hash in inputs.json.
 
-        A relative path is looked for in the current folder, then in the clone. Raises ProsodyError if it is missing.
+        A relative path is looked for in the current folder, then in the clone. Raises ProsodyError if it is missing, or
+        if the name is empty.
         """
         from prosody.files import read_json, write_json
         from prosody.workflow import record
 
+        if not os.fspath(path):
+            raise ProsodyError(None, None, f"{self.name}: a file's name is empty", "name all that belong together")
         given = Path(path).expanduser()
         found = next((p for p in (given, record.root() / given) if p.exists()), None)
         if found is None:

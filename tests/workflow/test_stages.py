@@ -102,6 +102,13 @@ def test_inputs_are_found_hashed_and_told_once(runs, tmp_path):
         run.input("none.wav")
 
 
+def test_a_file_without_a_name_is_refused_and_nothing_hashed(runs):
+    run = workflow.stage("segment", {})
+    with pytest.raises(ProsodyError, match="segment: a file's name is empty"):
+        run.input("")
+    assert json.loads((run.folder / "inputs.json").read_text()) == []
+
+
 def test_a_file_in_the_current_folder_comes_first(runs, tmp_path, monkeypatch):
     run = workflow.stage("segment", {})
     (tmp_path / "pyproject.toml").write_text("x")
