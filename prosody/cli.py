@@ -22,7 +22,7 @@ NOTHING, READY, MAKE = "nothing", "ready", "make"  # what a command needs: nothi
 # name, the module of `prosody.commands` with its function, what it needs, what it does, an example
 _COMMANDS = (
     ("demo", "runs", MAKE, "run the whole workflow on the built-in corpus", "demo epochs=2"),
-    ("segment", "runs", MAKE, "cut a recording into segments, align its transcript", "segment audio=a.wav transcript=a.txt"),
+    ("segment", "runs", MAKE, "cut a recording into segments, align its words", "segment audio=a.wav transcript=a.txt"),
     ("prepare", "runs", MAKE, "measure the words and write the dataset", "prepare"),
     ("train", "runs", MAKE, "fine-tune the base model on the marked text", "train epochs=5 base_model=gpt2"),
     ("generate", "runs", MAKE, "compose, mark and speak an answer", "generate seed=3"),
@@ -83,6 +83,8 @@ def _run(words: list[str]) -> int:
         parser = make_parser(helped=words[0] if {"-h", "--help"} & set(words[1:]) else None)
         arguments = parser.parse_args(words)
         if arguments.command is None and arguments.question is None and not arguments.interactive:
+            if words:
+                parser.error("there is no question: give one with -i, or --interactive")
             parser.print_help()
             return 0
     needs = {name: (module, needed) for name, module, needed, *_ in _COMMANDS} | {None: ("text", READY)}

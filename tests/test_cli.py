@@ -1,5 +1,6 @@
 """The command line from outside: exit codes, what goes to which stream, and help."""
 
+import io
 import json
 import os
 import subprocess
@@ -56,7 +57,10 @@ def test_a_stages_help_lists_its_notebooks_parameters(stage, capsys):
 
 @pytest.mark.parametrize(
     "words",
-    [["trin"], ["align", "a.wav"], ["speak", "x"], ["train", "-p", "r"], ["sample", "x", "--seed", "y"], ["--zzz"]],
+    [
+        *(["trin"], ["align", "a.wav"], ["speak", "x"], ["train", "-p", "r"], ["sample", "x", "--seed", "y"]),
+        *(["--zzz"], ["-p", "a point"], ["--speak", "x.wav"]),
+    ],
 )
 def test_a_wrong_command_line_is_one_line_and_exit_2(words, capsys):
     with pytest.raises(SystemExit) as caught:
@@ -120,6 +124,12 @@ def test_text_comes_from_stdin_and_from_files(tmp_path, monkeypatch, capsys):
     assert len(marked_text("word " * 4000).words) == 4000
     done = run("speak", "-", "-o", str(tmp_path / "x.wav"), input="From stdin.")
     assert done.returncode == 0, done.stderr
+
+
+def test_stdin_that_is_not_utf_8_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9"), encoding="utf-8"))
+    assert cli.main(["mark", "-"]) == 2
+    assert capsys.readouterr().err == "prosody: stdin: is not UTF-8 text — save it as UTF-8\n"
 
 
 def test_the_list_of_runs_as_table_and_json(tmp_path, capsys):

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from prosody.lm.checkpoint import Adapter
     from prosody.markers import MarkedText
 
-ADAPTER = "janus_prosody_lora"
-
 
 def marked_text(text: str) -> MarkedText:
     """A command's TEXT: `-` for stdin, the name of a text file, or the text itself.
@@ -26,7 +24,7 @@ def marked_text(text: str) -> MarkedText:
     from prosody import markers
 
     if text == "-":
-        return markers.parse(sys.stdin.read(), path="stdin")
+        return markers.parse(_stdin(), path="stdin")
     path = Path(text)
     try:
         if path.is_file():
@@ -38,6 +36,13 @@ def marked_text(text: str) -> MarkedText:
     if path.suffix.lower() in (".txt", ".md") and not any(c.isspace() for c in text):
         raise ProsodyError(path, None, "not found", "check the name")
     return markers.parse(text, path="text")
+
+
+def _stdin() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise ProsodyError("stdin", None, f"is not {error.encoding.upper()} text", "save it as UTF-8") from None
 
 
 def mark(arguments: Namespace) -> None:
@@ -118,7 +123,7 @@ def _answer(question: str, points: list[str], arguments: Namespace, adapter: Ada
 
 def _load(given: str | None) -> Adapter:
     """The adapter named, or the latest ok train run's; says which one it is."""
-    from prosody.lm.checkpoint import load_adapter
+    from prosody.lm.checkpoint import ADAPTER_FOLDER, load_adapter
     from prosody.workflow import record
 
     if given is None:
@@ -126,7 +131,7 @@ def _load(given: str | None) -> Adapter:
         if run is None:
             what = "there is no adapter: no ok run of train"
             raise ProsodyError(None, None, what, "run `make train` first, or name one with --adapter")
-        folder = run.artifacts / ADAPTER
+        folder = run.artifacts / ADAPTER_FOLDER
         tell(f"adapter: {record.shown(folder)} (the latest ok train run)")
     else:
         folder = Path(given)
