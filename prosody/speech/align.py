@@ -18,11 +18,19 @@ from prosody.speech import anchors as ways
 from prosody.speech.anchors import Stretch
 from prosody.speech.audio import Audio
 from prosody.speech.decode import RATE, Ear, Heard, ear
-from prosody.speech.energy import HOP_S, Span, energy_db, noise_floor_db, pause_spans, threshold_above_noise
+from prosody.speech.energy import (
+    HOP_S,
+    NOISE_MARGIN_DB,
+    THRESHOLD_DB,
+    Span,
+    energy_db,
+    noise_floor_db,
+    pause_spans,
+    threshold_above_noise,
+)
 from prosody.speech.phones import SHORTEST_PHONE_S, expected_s
 from prosody.speech.pronounce import Lexicon, lexicon
 
-THRESHOLD_DB, NOISE_MARGIN_DB = -35.0, 6.0
 CUT_PAUSE_S = 0.2  # stretches are parted in pauses this long
 BELONGS = 0.2  # share of the words that must be recognised where they are expected
 MISSING = 0.25  # share of the words that may have no sound of their own
@@ -103,7 +111,7 @@ def _task(audio: Audio, known: Lexicon, spoken: Sequence[int]) -> _Task:
 
         samples = soxr.resample(samples, audio.sample_rate, RATE)
     energy = energy_db(samples, RATE)
-    threshold = threshold_above_noise(energy, threshold_db=THRESHOLD_DB, noise_margin_db=NOISE_MARGIN_DB)
+    threshold = threshold_above_noise(energy)
     pauses = pause_spans(energy, hop_s=HOP_S, threshold_db=threshold, min_pause_s=CUT_PAUSE_S)
     expected = np.array([expected_s(known.phones(i)) for i in spoken])
     return _Task(samples, energy, pauses, [known.tokens[i] or "" for i in spoken], expected)
@@ -196,7 +204,7 @@ def _at_pauses(times: np.ndarray, energy: np.ndarray) -> np.ndarray:
     """
     times = times.copy()
     if noise_floor_db(energy) + NOISE_MARGIN_DB <= THRESHOLD_DB:
-        threshold = threshold_above_noise(energy, threshold_db=_EDGE_DB, noise_margin_db=NOISE_MARGIN_DB)
+        threshold = threshold_above_noise(energy, threshold_db=_EDGE_DB)
         pauses = pause_spans(energy, hop_s=HOP_S, threshold_db=threshold, min_pause_s=_EDGE_PAUSE_S)
         slots = np.searchsorted(times.mean(axis=1), [pause.middle for pause in pauses])
         longest: dict[int, Span] = {}

@@ -11,7 +11,7 @@ import numpy as np
 
 from prosody import markers
 from prosody.errors import ProsodyError
-from prosody.speech.energy import HOP_S, energy_db, noise_floor_db, threshold_above_noise
+from prosody.speech.energy import HOP_S, THRESHOLD_DB, energy_db, noise_floor_db, threshold_above_noise
 
 if TYPE_CHECKING:
     from prosody.speech.audio import Audio
@@ -22,8 +22,6 @@ LOW_RATE = 16_000
 QUIET_PEAK_DB = -30.0
 CLIPPED_LEVEL = 0.985  # share of full scale
 CLIPPED_RUN = 3  # samples in a row
-THRESHOLD_DB, NOISE_MARGIN_DB = -35.0, 6.0  # what is sound and what is silence
-NOISY_DB = -35.0
 WORDS_A_MINUTE = (60.0, 300.0)
 LETTERS_A_SECOND = (4.0, 24.0)  # of sound, not counting silence; usual English speech has 12 to 18
 FEW_MARKERS = 30
@@ -127,7 +125,7 @@ def _clipped_runs(loud: np.ndarray) -> int:
 def _noise(energy: np.ndarray) -> Finding:
     floor = noise_floor_db(energy)
     told = f"{-floor:.0f} dB below the peak"
-    if floor > NOISY_DB:
+    if floor > THRESHOLD_DB:
         return Finding("warning", "noise", f"{told}: short pauses may drown in it; record in a quieter room")
     return Finding("ok", "noise", told)
 
@@ -138,7 +136,7 @@ def _transcript(audio: Audio, marked: markers.MarkedText, energy: np.ndarray) ->
     if not n_words:
         return Finding("error", "transcript", "there are no words in it")
     n_letters = sum(character.isalnum() for word in marked.words for character in word.text)
-    threshold = threshold_above_noise(energy, threshold_db=THRESHOLD_DB, noise_margin_db=NOISE_MARGIN_DB)
+    threshold = threshold_above_noise(energy)
     sound_s = max(float((energy >= threshold).sum()) * HOP_S, HOP_S)
     a_minute, a_second = n_words / audio.duration * 60, n_letters / sound_s
     told = f"{n_words:,} words, {a_minute:.0f} a minute"

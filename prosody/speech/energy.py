@@ -20,6 +20,8 @@ DISPLAY_HOP_S = 0.1
 FLOOR_DB = -120.0
 PEAK_PERCENTILE = 99.9
 NOISE_PERCENTILE = 5.0
+THRESHOLD_DB = -35.0  # what is quieter than this is silence, unless a parameter says otherwise
+NOISE_MARGIN_DB = 6.0  # ... and what lies less than this above the noise floor
 HIGHEST_THRESHOLD_DB = -15.0
 _RUMBLE_HZ = 70.0
 _BLOCK = 1 << 18
@@ -69,7 +71,9 @@ def noise_floor_db(energy: np.ndarray) -> float:
     return float(np.percentile(energy, NOISE_PERCENTILE))
 
 
-def threshold_above_noise(energy: np.ndarray, *, threshold_db: float, noise_margin_db: float) -> float:
+def threshold_above_noise(
+    energy: np.ndarray, *, threshold_db: float = THRESHOLD_DB, noise_margin_db: float = NOISE_MARGIN_DB
+) -> float:
     """`threshold_db`, raised to `noise_margin_db` above the noise floor where it would be lower than that.
 
     Without that, nothing is silent in a noisy recording. noise_margin_db: 0 leaves the threshold as it is.

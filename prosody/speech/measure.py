@@ -26,7 +26,6 @@ NEAR_S = 5.0  # how far the words lie that a word's level is taken against
 MIN_VOICED_FRAMES = 3
 _OCTAVE_ERROR_ST = 9.0  # a frame this far from its word's median is a mistake of the tracker
 _CHUNK_S, _OVERLAP_S = 30.0, 0.5
-_THRESHOLD_DB, _NOISE_MARGIN_DB = -35.0, 6.0
 _PAUSE_NEAR_S = 0.06  # a pause belongs to the gap that it comes this near to
 _STEEPEST_DECLINATION_ST_S = 4.0
 
@@ -67,7 +66,7 @@ def track(audio: Audio, *, progress: Callable[[float], None] | None = None) -> T
     """Follow f0 and energy through a recording. progress gets the share that is done."""
     f0_times, f0_hz = follow_f0(audio.samples, audio.sample_rate, progress=progress)
     energy = energy_db(audio.samples, audio.sample_rate)
-    threshold = threshold_above_noise(energy, threshold_db=_THRESHOLD_DB, noise_margin_db=_NOISE_MARGIN_DB)
+    threshold = threshold_above_noise(energy)
     return Tracks(f0_times, f0_hz, energy, HOP_S, threshold)
 
 

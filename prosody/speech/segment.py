@@ -24,6 +24,8 @@ from prosody.markers import MarkedText
 from prosody.speech.audio import Audio, write_wav
 from prosody.speech.energy import (
     HOP_S,
+    NOISE_MARGIN_DB,
+    THRESHOLD_DB,
     Span,
     coarser,
     energy_db,
@@ -59,8 +61,8 @@ class SegmentParameters:
     """
 
     hop_s: float = HOP_S
-    threshold_db: float = -35.0
-    noise_margin_db: float = 6.0
+    threshold_db: float = THRESHOLD_DB
+    noise_margin_db: float = NOISE_MARGIN_DB
     split_pause_s: float = 0.8
     inner_pause_s: float = 0.2
     max_segment_s: float = 15.0
