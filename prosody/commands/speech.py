@@ -30,7 +30,8 @@ def sample(arguments: Namespace) -> None:
 
 def check(arguments: Namespace) -> int:
     """The data check of a recording and its transcript."""
-    from prosody.speech.audio import check, read_transcript
+    from prosody.speech.audio import read_transcript
+    from prosody.speech.check import check
 
     marked = read_transcript(arguments.text)
     found = check(_read(arguments.audio), marked)

@@ -19,12 +19,9 @@ import numpy as np
 from prosody import files, markers
 from prosody.errors import ProsodyError
 from prosody.speech import container
-from prosody.speech.check import DataCheck, Finding, check
 
 if TYPE_CHECKING:
     import soundfile
-
-__all__ = ["Audio", "DataCheck", "Finding", "check", "read", "read_transcript", "write_wav"]
 
 SAMPLE_RATE = 24_000
 LOWEST_RATE = 8_000

@@ -9,6 +9,7 @@ from speech_sounds import noise, silence, tone
 from prosody.errors import ProsodyError
 from prosody.speech import audio
 from prosody.speech.audio import read, read_transcript, write_wav
+from prosody.speech.check import check
 
 RATE = 24_000
 
@@ -81,7 +82,7 @@ def test_channels_that_cancel_each_other(put):
 def test_8_khz_is_read_with_a_word_on_it(put):
     heard = read(put("a.wav", tone(12.0, rate=8000), 8000))
     assert heard.notes == ("8,000 Hz: resampled to 24,000 Hz; nothing above 4,000 Hz in it",)
-    assert audio.check(heard, audio.markers.parse("word " * 30)).findings[0].level == "warning"
+    assert check(heard, audio.markers.parse("word " * 30)).findings[0].level == "warning"
 
 
 def test_blocks_join_without_a_seam(put, monkeypatch):
