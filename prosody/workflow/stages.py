@@ -48,7 +48,9 @@ class Stage:
             print(line, flush=True)
 
     def upstream(self, stage: str, given: str = "latest") -> Path:
-        """The artifacts folder of the run this one builds on; its id goes into upstream.json.
+        """The artifacts folder of the run this one builds on.
+
+        The run's id goes into upstream.json, all of its artifacts with their hashes into inputs.json.
 
         given: "latest" for the latest ok run of `stage`, or a run's id (its start is enough).
         Raises ProsodyError if there is no such run. In JupyterLab, where "latest" finds none, it is made first.
@@ -64,7 +66,7 @@ class Stage:
         path = self.folder / "upstream.json"
         write_json(path, {**read_json(path), stage: found.id}, overwrite=True)
         self.log(f"{self.name}: from {stage} run {found.id}")
-        return found.artifacts
+        return self.input(found.artifacts)
 
     def input(self, path: str | os.PathLike[str]) -> Path:
         """A file or folder that this stage reads, with its hash in inputs.json.

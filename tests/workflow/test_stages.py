@@ -52,10 +52,13 @@ def test_a_lab_run_whose_kernel_was_closed_is_interrupted(runs):
 
 def test_upstream_is_recorded(runs):
     before = ok_run(runs)
+    (before / "artifacts" / "cut.wav").write_bytes(b"sound")
     run = workflow.stage("prepare", {})
     assert run.upstream("segment") == before / "artifacts"
     assert json.loads((run.folder / "upstream.json").read_text()) == {"segment": before.name}
     assert run.upstream("segment", before.name[:-1]) == before / "artifacts"
+    (entry,) = json.loads((run.folder / "inputs.json").read_text())
+    assert (os.path.basename(entry["path"]), entry["bytes"]) == ("cut.wav", 5)
 
 
 def test_under_the_runner_a_missing_upstream_is_a_mistake(runs, monkeypatch):
