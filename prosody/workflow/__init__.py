@@ -1,4 +1,4 @@
-"""Set-up, runs and their records. A notebook needs one line of it: `run = workflow.stage("segment", parameters)`."""
+"""Set-up, runs and their records. A notebook needs one line of it: `run = workflow.stage("segment", globals())`."""
 
 from prosody.workflow.record import root
 from prosody.workflow.stages import Stage, stage

@@ -1,7 +1,7 @@
 """What a notebook holds while it runs: the folder of its run, and where its input comes from.
 
-    run = workflow.stage("prepare", parameters)
-    segments = run.upstream("segment", segment_run) / "segments"
+    run = workflow.stage("prepare", globals())
+    source = run.upstream("segment", segment_run)
     ...
     run.finish({"examples": 50})
 

@@ -64,9 +64,8 @@ def test_the_run_is_ok_and_its_record_whole(stages, name):
     assert (run.folder / "notebook.ipynb").stat().st_size < 20e6
 
 
-@pytest.mark.parametrize("earlier, later", record.UPSTREAM.items())
-def test_each_stage_names_the_run_it_was_made_from(stages, later, earlier):
-    stage, before = earlier, later  # UPSTREAM: stage → the one before
+@pytest.mark.parametrize(("stage", "before"), record.UPSTREAM.items())
+def test_each_stage_names_the_run_it_was_made_from(stages, stage, before):
     upstream = json.loads((stages[stage].folder / "upstream.json").read_text(encoding="utf-8"))
     assert upstream[before] == stages[before].id
 
