@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class MarkedAnswer:
     """An answer on its way: spoken, heard and audio_file are None until it has been spoken.
 
+    adapter: the run that trained it, or its folder's name where the card names none.
     heard: what `voice.listen` says of the sound. seconds_to_first_sound: from the question to a finished sound, s.
     """
 
@@ -67,9 +68,8 @@ def write_answer(
     begun = time.perf_counter()
     answer = compose(question, points, adapter, parameters)
     marked = mark(answer.text, adapter)
-    return MarkedAnswer(
-        answer, marked, str(adapter.card.get("run", "")), seconds_to_first_sound=time.perf_counter() - begun
-    )
+    name = str(adapter.card.get("run") or adapter.folder.name)
+    return MarkedAnswer(answer, marked, name, seconds_to_first_sound=time.perf_counter() - begun)
 
 
 def speak_answer(
