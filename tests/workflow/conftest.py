@@ -8,13 +8,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-PARAMETERS = '''\
+PARAMETERS = """\
 epochs: int = 3  # passes over the text
 rate: float = 0.1
 audio: str | None = None  # a recording
 names: list[str] = ["a"]
 interactive: bool = True
-'''
+"""
 
 
 @pytest.fixture
