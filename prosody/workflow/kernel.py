@@ -25,7 +25,8 @@ class Kernel(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        return KernelSpec(**get_kernel_dict())
+        # only what ends the kernel: that it is interrupted after a cell has failed is no news to anybody
+        return KernelSpec(**get_kernel_dict(extra_arguments=["--IPKernelApp.log_level=CRITICAL"]))
 
     async def _async_pre_start_kernel(self, **options: Any) -> Any:
         type(self).running = self
