@@ -26,7 +26,7 @@ def new_path(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     """A temporary path beside `path` to write to; renamed to `path` when the block succeeds, removed when it fails.
 
     The temporary name keeps the suffix, since writers choose a format by it. Missing parent folders are made.
-    Raises ProsodyError if `path` exists and `overwrite` is false, is a folder, or cannot be written.
+    Raises ProsodyError if `path` exists and `overwrite` is false, is a folder or a device, or cannot be written.
     """
     path = Path(path)
     temporary = path.parent / f".tmp-{secrets.token_hex(6)}{path.suffix[:16]}"
@@ -116,6 +116,8 @@ def sha256(path: PathLike) -> str:
 def _refuse_existing(path: Path, overwrite: bool) -> None:
     if path.is_dir():
         raise ProsodyError(path, None, "is a folder", "give the name of a file")
+    if path.exists() and not path.is_file():  # renaming over /dev/null would take it away from everybody
+        raise ProsodyError(path, None, "is a device or a pipe, not a file", "give the name of a file")
     if not overwrite and os.path.lexists(path):
         raise ProsodyError(path, None, "already exists", "give another name, or allow it to be overwritten")
 
@@ -143,6 +145,7 @@ def _sync_folder(folder: Path) -> None:
 _REMEDIES = {
     errno.ENOENT: ("not found", "check the name"),
     errno.EISDIR: ("is a folder", "give the name of a file"),
+    errno.EEXIST: ("a part of the path is not a folder", "check the name"),
     errno.ENOTDIR: ("a part of the path is not a folder", "check the name"),
     errno.EACCES: ("may not be read or written", "check its permissions, or close the program that holds it"),
     errno.EPERM: ("may not be read or written", "check its permissions"),

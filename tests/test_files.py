@@ -42,6 +42,22 @@ def test_refuses_a_folder_even_when_overwriting(tmp_path):
         files.write_bytes(tmp_path, b"", overwrite=True)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name here")
+def test_never_replaces_what_is_no_ordinary_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "link.wav").symlink_to(tmp_path / "pipe.wav")
+    for name in ("pipe.wav", "link.wav"):
+        with pytest.raises(ProsodyError, match="is a device or a pipe, not a file"):
+            files.write_bytes(tmp_path / name, b"1", overwrite=True)
+    assert (tmp_path / "pipe.wav").is_fifo()
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"1")
+    with pytest.raises(ProsodyError, match=r"b\.wav: a part of the path is not a folder"):
+        files.write_bytes(tmp_path / "a.txt" / "b.wav", b"1")
+
+
 def test_a_failed_block_leaves_everything_as_it_was(tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(b"before")
