@@ -8,6 +8,7 @@ found by `check`.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,11 +123,30 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     import soundfile
 
     try:
-        with open(path, "rb") as raw, soundfile.SoundFile(raw) as file:
+        with _quiet_decoder(), open(path, "rb") as raw, soundfile.SoundFile(raw) as file:
             yield file
     except (soundfile.SoundFileError, TypeError, OSError) as error:
         what = f"cannot be read as audio ({str(error).split(': ')[-1].rstrip('.')})"
         raise ProsodyError(path, None, what, "export it again as a WAV file") from error
+
+
+@contextmanager
+def _quiet_decoder() -> Iterator[None]:
+    """What the MP3 decoder writes to stderr by itself, left out: it also says "error" of files that are well."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _mono(file: soundfile.SoundFile, path: Path, sample_rate: int) -> tuple[np.ndarray, bool]:
@@ -152,7 +172,8 @@ def _mixed(
     same = file.samplerate == sample_rate
     parts: list[np.ndarray] = []
     power, loudness, n_read = 0.0, np.zeros(file.channels), 0
-    for block in file.blocks(_BLOCK, dtype="float32", always_2d=True):
+    # not `file.blocks`: where a file ends before its header says, that goes on with whatever is in memory
+    while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
         _refuse_not_finite(block, path, n_read, file.samplerate)
         n_read += len(block)
         mono = block.mean(axis=1) if channel is None else np.ascontiguousarray(block[:, channel])

@@ -46,6 +46,13 @@ def test_reads_each_format(put, name):
     assert heard.notes == () and heard.channels == 1 and len(heard.sha256) == 64
 
 
+def test_an_mp3_cut_in_the_middle_is_refused_and_its_decoder_says_nothing(put, capfd):
+    whole = put("whole.mp3", tone(12.0)).read_bytes()
+    line = refused(put("cut.mp3", whole[: len(whole) // 2]), "promises 12.0 s of audio and holds [56]")
+    assert "copy or export" in line
+    assert capfd.readouterr().err == ""
+
+
 def test_what_is_read_is_what_was_written(tmp_path):
     samples = noise(1.0, level=0.1)
     write_wav(tmp_path / "a.wav", samples, RATE)
