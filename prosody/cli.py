@@ -7,6 +7,7 @@ JSON goes to stdout, messages to stderr. A user's mistake ends with exit code 2 
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -18,6 +19,8 @@ from prosody.errors import ProsodyError
 from prosody.workflow import install
 
 NOTHING, READY, MAKE = "nothing", "ready", "make"  # what a command needs: nothing, a set-up, or it sets up itself
+
+_FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO")} - {None}
 
 # name, the module of `prosody.commands` with its function, what it needs, what it does, an example
 _COMMANDS = (
@@ -74,6 +77,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has enough: `prosody runs | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        if error.filename is not None or error.errno not in _FULL:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries once more at its end
+        told = f"the output cannot be written ({error.strerror})"
+        sys.stderr.write(f"prosody: {told} — make room, or send it elsewhere\n")
+        return 2
 
 
 def _run(words: list[str]) -> int:

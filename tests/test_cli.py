@@ -167,6 +167,19 @@ def test_a_reader_that_has_enough_is_no_trouble():
         assert process.stderr.read() == b""
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.parametrize("command", ["runs", "runs --json"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_stdout_is_one_line(command, unbuffered):
+    words, environment = command.split(), {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, "-m", "prosody", *words], cwd=ROOT, stdout=full, stderr=subprocess.PIPE,
+                              env=environment)  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1, done.stderr
+    assert b"the output cannot be written (No space left on device)" in done.stderr
+
+
 def test_starting_is_quick_and_brings_in_nothing_heavy():
     code = (
         "import sys, prosody, prosody.cli, prosody.workflow, prosody.commands.runs, prosody.commands.text\n"
