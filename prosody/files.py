@@ -45,6 +45,18 @@ def new_path(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def check_new(path: PathLike, *, overwrite: bool = False) -> None:
+    """Raise the ProsodyError that `new_path` would raise, as far as can be told without writing anything."""
+    path = Path(path)
+    with _telling(path):
+        _refuse_existing(path, overwrite)
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def write_bytes(path: PathLike, data: bytes, *, overwrite: bool = False) -> None:
     """Write `data` to `path`, all of it or nothing. Raises ProsodyError as `new_path` does."""
     with new_path(path, overwrite=overwrite) as temporary, _telling(path):

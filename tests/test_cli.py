@@ -7,6 +7,7 @@ import subprocess
 import sys
 import wave
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,16 +87,26 @@ def test_a_wrong_command_line_is_one_line_and_exit_2(words, capsys):
         (["mark", "some text"], "run `make train` first"),
         (["-i", "Why?", "-p", "because"], "run `make train` first"),
         (["mark", "x", "--adapter", "no/such/folder"], "no"),
+        (["mark", ""], "there are no words in it"),
+        (["mark", "caf\udce9"], "text: line 1: is not UTF-8 text"),
+        (["-i", "", "-p", "because"], "question: is empty"),
+        (["-i", "caf\udce9?", "-p", "because"], "is not UTF-8 text"),
+        (["-i", "Why?", "-p", "a <foo> b"], "unknown marker <foo>"),
+        (["-i", "Why?", "-p", "because", "--speak", "there.wav"], "there.wav: already exists"),
+        (["-i", "Why?", "-p", "because", "--speak", "there.wav/x.wav", "--overwrite"], "is not a folder"),
+        (["-i", "Why?", "-p", "because", "--speak", "x.mp3"], "a name that ends in .wav"),
+        (["-i", "Why?", "-p", "because", "--speak", ""], "'' is no file's name"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_2(words, told, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    Path("there.wav").write_bytes(b"mine")
     assert cli.main(words) == 2
     captured = capsys.readouterr()
-    last = captured.err.splitlines()[-1]
-    assert last.startswith("prosody: ")
-    assert told in last
-    assert "Traceback" not in captured.err
+    assert captured.err.startswith("prosody: ")
+    assert captured.err.count("\n") == 1
+    assert told in captured.err
+    assert Path("there.wav").read_bytes() == b"mine"
     assert captured.out == ""
 
 
@@ -130,6 +141,56 @@ def test_stdin_that_is_not_utf_8_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9"), encoding="utf-8"))
     assert cli.main(["mark", "-"]) == 2
     assert capsys.readouterr().err == "prosody: stdin: is not UTF-8 text — save it as UTF-8\n"
+
+
+@pytest.fixture
+def answered(monkeypatch, capsys):
+    """Run `--interactive` on the bytes of stdin, with nothing behind it; exit code, what was asked, stdout, stderr."""
+    from prosody.commands import text
+    from prosody.workflow import answers
+
+    asked = []
+
+    class Echo(SimpleNamespace):
+        def as_json(self):
+            return {"question": self.question}
+
+    def write_answer(question, points, adapter):
+        asked.append((question, points))
+        return Echo(question=question)
+
+    def _answered(stdin):
+        monkeypatch.setattr(text, "_load", lambda given: None)
+        monkeypatch.setattr(answers, "write_answer", write_answer)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        code = cli.main(["--interactive", "--json"])
+        return code, asked, *capsys.readouterr()
+
+    return _answered
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n", b"\n\n\n"])
+def test_a_last_question_is_answered_however_the_input_ends(answered, end):
+    code, asked, out, _ = answered(b"Why?\nbecause\nso\n\nHow?\nlike this" + end)
+    assert (code, asked) == (0, [("Why?", ["because", "so"]), ("How?", ["like this"])])
+    assert [json.loads(line)["question"] for line in out.splitlines()] == ["Why?", "How?"]
+
+
+@pytest.mark.parametrize("stdin", [b"", b"\n", b"  \n"])
+def test_no_question_at_all_is_no_mistake(answered, stdin):
+    assert answered(stdin)[:3] == (0, [], "")
+
+
+def test_one_bad_question_does_not_keep_the_others_from_an_answer(answered):
+    code, asked, _, err = answered(b"Why <foo>?\n\nHow?\n")
+    assert (code, asked) == (2, [("How?", [])])
+    assert "unknown marker <foo>" in err
+
+
+def test_questions_that_are_not_utf_8_are_one_line(answered):
+    code, asked, _, err = answered(b"caf\xe9?\n\n")
+    assert (code, asked) == (2, [])
+    assert err.splitlines()[-1] == "prosody: stdin: is not UTF-8 text — save it as UTF-8"
 
 
 def test_the_list_of_runs_as_table_and_json(tmp_path, capsys):

@@ -58,6 +58,17 @@ def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
         files.write_bytes(tmp_path / "a.txt" / "b.wav", b"1")
 
 
+def test_what_would_be_refused_can_be_told_beforehand(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"1")
+    with pytest.raises(ProsodyError, match="already exists"):
+        files.check_new(tmp_path / "a.txt")
+    with pytest.raises(ProsodyError, match="is not a folder"):
+        files.check_new(tmp_path / "a.txt" / "deep" / "b.wav")
+    files.check_new(tmp_path / "a.txt", overwrite=True)
+    files.check_new(tmp_path / "deep" / "er" / "b.wav")
+    assert names(tmp_path) == ["a.txt"]
+
+
 def test_a_failed_block_leaves_everything_as_it_was(tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(b"before")

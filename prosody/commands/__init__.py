@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 
-def print_json(data: Any) -> None:
-    """Data as strict JSON on stdout."""
-    print(json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2))
+def print_json(data: Any, *, lines: bool = False) -> None:
+    """Data as strict JSON on stdout. lines: on one line, where others may follow."""
+    print(json.dumps(data, ensure_ascii=False, allow_nan=False, indent=None if lines else 2), flush=lines)
 
 
 def tell(line: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ def marked_text(text: str) -> MarkedText:
     from prosody import markers
 
     if text == "-":
-        return markers.parse(_stdin(), path="stdin")
+        return markers.parse(_decoded(_stdin(), "stdin"), path="stdin")
     path = Path(text)
     try:
         if path.is_file():
@@ -35,14 +35,25 @@ def marked_text(text: str) -> MarkedText:
         pass
     if path.suffix.lower() in (".txt", ".md") and not any(c.isspace() for c in text):
         raise ProsodyError(path, None, "not found", "check the name")
-    return markers.parse(text, path="text")
+    return markers.parse(_decoded(text, "text"), path="text")
 
 
-def _stdin() -> str:
+def _stdin(read: Callable[[], str] | None = None) -> str:
+    """All of stdin, or what `read` reads of it."""
     try:
-        return sys.stdin.read()
+        return (read or sys.stdin.read)()
     except UnicodeDecodeError as error:
         raise ProsodyError("stdin", None, f"is not {error.encoding.upper()} text", "save it as UTF-8") from None
+
+
+def _decoded(text: str, path: str) -> str:
+    """`text`, unless it holds what Python makes of bytes that are no text; no tokenizer takes that."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise ProsodyError(path, f"line {line}", "is not UTF-8 text", "save it as UTF-8") from None
+    return text
 
 
 def mark(arguments: Namespace) -> None:
@@ -50,67 +61,84 @@ def mark(arguments: Namespace) -> None:
     from prosody.lm.mark import mark
 
     marked = marked_text(arguments.text)
+    if not marked.words:
+        raise ProsodyError(None, "text", "there are no words in it", "give the words to mark")
     print(mark(marked, _load(arguments.adapter)))
 
 
 def answer(arguments: Namespace) -> int:
     """Answer one question, or, interactively, one after another."""
     if not arguments.interactive:
-        out = Path(arguments.speak) if arguments.speak else None
-        _answer(arguments.question, arguments.points, arguments, _load(arguments.adapter), out)
+        _check_asked(arguments.question, arguments.points, _spoken_file(arguments), arguments.overwrite)
+        _answer(arguments.question, arguments.points, arguments, _load(arguments.adapter), _spoken_file(arguments))
         return 0
+    adapter, failed = _load(arguments.adapter), False
     if arguments.question is None and not sys.stdin.isatty():
         tell("reading questions and points from stdin: a line each, an empty line ends the points")
-    adapter = _load(arguments.adapter)
     for n, (question, points) in enumerate(_asked(arguments), 1):
-        out = Path(arguments.speak) if arguments.speak else None
-        if out is not None and n > 1:
-            out = out.with_stem(f"{out.stem}_{n}")
+        out = _spoken_file(arguments, n)
         try:
+            _check_asked(question, points, out, arguments.overwrite)
             _answer(question, points, arguments, adapter, out)
         except ProsodyError as error:
             tell(f"prosody: {error}")
-    return 0
+            failed = True
+    return 2 if failed and not sys.stdin.isatty() else 0
+
+
+def _spoken_file(arguments: Namespace, n: int = 1) -> Path | None:
+    """Where the `n`th answer is to be spoken to, if it is."""
+    if arguments.speak is None:
+        return None
+    out = Path(arguments.speak)
+    if not out.name:
+        raise ProsodyError(None, "--speak", f"{arguments.speak!r} is no file's name", "give one, such as answer.wav")
+    return out.with_stem(f"{out.stem}_{n}") if n > 1 else out
+
+
+def _check_asked(question: str, points: list[str], out: Path | None, overwrite: bool) -> None:
+    """Tell a mistake before the work, not after it."""
+    from prosody import files
+    from prosody.lm.answer import check_asked
+
+    for text in (question, *points):
+        _decoded(text, "question and points")
+    check_asked(question, points)
+    if out is not None:
+        if out.suffix.lower() != ".wav":
+            raise ProsodyError(out, None, "is not the name of a WAV file", "give a name that ends in .wav")
+        files.check_new(out, overwrite=overwrite)
 
 
 def _asked(arguments: Namespace) -> Iterator[tuple[str, list[str]]]:
     """Question and points, from the command line first, then from the person, until the input ends."""
     if arguments.question:
         yield arguments.question, arguments.points
-    while True:
-        try:
-            question = _line("Question (empty to end): ")
-            if not question:
-                return
-            points = []
-            while point := _line(f"Point {len(points) + 1} (empty: no more): "):
-                points.append(point)
-        except EOFError:
-            return
+    while question := _line("Question (empty to end): "):
+        points = []
+        while point := _line(f"Point {len(points) + 1} (empty: no more): "):
+            points.append(point)
         yield question, points
 
 
 def _line(prompt: str) -> str:
+    """A line of stdin; an empty one also when there is no more."""
     if sys.stdin.isatty():
         sys.stderr.write(prompt)
         sys.stderr.flush()
-    line = sys.stdin.readline()
-    if not line:
-        raise EOFError
-    return line.strip()
+    return _stdin(sys.stdin.readline).strip()
 
 
 def _answer(question: str, points: list[str], arguments: Namespace, adapter: Adapter, out: Path | None) -> None:
     from prosody.notebook.show import marked_ansi
     from prosody.workflow.answers import speak_answer, write_answer
 
-    if out is not None and out.exists() and not arguments.overwrite:  # told before the work, not after it
-        raise ProsodyError(out, None, "already exists", "give another name, or add --overwrite")
     found = write_answer(question, points, adapter)
     if out is not None:
         found = speak_answer(found, out, overwrite=arguments.overwrite)
     if arguments.json:
-        print_json({**found.as_json(), "audio_file": str(out) if out else None})
+        told = {**found.as_json(), "audio_file": str(out) if out else None}
+        print_json(told, lines=arguments.interactive)
         return
     print(marked_ansi(found.marked.text, color=sys.stdout.isatty()))
     for point, covered in zip(found.answer.points, found.answer.covered, strict=True):
@@ -132,8 +160,10 @@ def _load(given: str | None) -> Adapter:
             what = "there is no adapter: no ok run of train"
             raise ProsodyError(None, None, what, "run `make train` first, or name one with --adapter")
         folder = run.artifacts / ADAPTER_FOLDER
-        tell(f"adapter: {record.shown(folder)} (the latest ok train run)")
+        name = f"{record.shown(folder)} (the latest ok train run)"
     else:
         folder = Path(given)
-        tell(f"adapter: {folder}")
-    return load_adapter(folder)
+        name = str(folder)
+    adapter = load_adapter(folder)
+    tell(f"adapter: {name}")
+    return adapter

@@ -65,7 +65,7 @@ def compose(
     """
     parameters = parameters or ComposeParameters()
     question, points = " ".join(question.split()), tuple(" ".join(p.split()) for p in points)
-    _check(question, points)
+    check_asked(question, points)
     prompt = _prompt(question, points, adapter)
     drafts = [_clean(d) for d in _draw(prompt, "", adapter, parameters, n_words=parameters.max_words)]
     best = max(drafts, key=lambda d: (sum(covers(d, p) for p in points), _fluent(d), -len(d)))
@@ -90,7 +90,8 @@ def _stem(word: str) -> str:
     return word
 
 
-def _check(question: str, points: Sequence[str]) -> None:
+def check_asked(question: str, points: Sequence[str]) -> None:
+    """Raise ProsodyError as `compose` does for a question and points that no base can be asked."""
     if not any(c.isalnum() for c in question):
         raise ProsodyError(None, "question", "is empty", 'ask something, such as -i "How did you begin?"')
     for k, point in enumerate(points, 1):
