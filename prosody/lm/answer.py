@@ -41,6 +41,8 @@ class ComposeParameters:
         for name, most in (("temperature", 100.0), ("top_p", 1.0), ("repetition_penalty", 100.0)):
             if not 0 < getattr(self, name) <= most:
                 raise ProsodyError(None, name, f"is {getattr(self, name)}", f"give a number above 0, to {most:g}")
+        if not 0 <= self.seed < 1 << 63:
+            raise ProsodyError(None, "seed", f"is {self.seed}", "give a whole number from 0, of 18 digits at most")
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,8 @@ class TrainParameters:
         for name in ("warmup", "threshold", "weight_decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ProsodyError(None, name, f"is {getattr(self, name)}", "give a number from 0 to 1")
+        if not 0 <= self.seed < 1 << 63:
+            raise ProsodyError(None, "seed", f"is {self.seed}", "give a whole number from 0, of 18 digits at most")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ProsodyError(None, "precision", f"{self.precision!r} is unknown", "use auto, float32 or bfloat16")
 

@@ -10,6 +10,8 @@ import ast
 import difflib
 import io
 import json
+import math
+import re
 import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,9 +44,15 @@ def of_notebook(path: Path) -> list[Parameter]:
     notebook = read_json(path)
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise ProsodyError(path, None, "is no notebook", "give a .ipynb file")
-    for cell in notebook["cells"]:
-        if "parameters" in cell.get("metadata", {}).get("tags", []):
-            return _of_source(path, "".join(cell["source"]))
+    for number, cell in enumerate(notebook["cells"], 1):
+        try:
+            if "parameters" in cell["metadata"].get("tags", []):
+                return _of_source(path, "".join(cell["source"]))
+        except (KeyError, TypeError, AttributeError):
+            raise ProsodyError(path, f"cell {number}", "is no cell of a notebook", "save it again in Jupyter") from None
+        except (SyntaxError, tokenize.TokenError) as error:
+            what = f"is not Python ({error.args[0]})"
+            raise ProsodyError(path, "parameters cell", what, "run the notebook in Jupyter, and mend it") from None
     return []
 
 
@@ -111,12 +119,20 @@ def _converted(path: Path, parameter: Parameter, value: Any) -> Any:
     else:
         for kind in sorted(kinds, key=lambda kind: kind is str):  # text is what anything could be: try it last
             try:
-                return _as(kind, value)
+                return _each(parameter, _as(kind, value))
             except (ValueError, TypeError):
                 continue
         expected = " or ".join(_CALLED.get(kind, "none" if kind is type(None) else "text") for kind in kinds)
     remedy = f"e.g. {parameter.name}={_example(parameter.default)}"
     raise ProsodyError(path, f"parameter {parameter.name!r}", f"{value!r} is not {expected}", remedy)
+
+
+def _each(parameter: Parameter, value: Any) -> Any:
+    """A list with its items as the annotation has them, `list[str]` and the like; anything else as it is."""
+    inner = re.fullmatch(r"(?:list|tuple)\[(\w+)(?:, \.\.\.)?\]", parameter.annotation)
+    if inner and isinstance(value, list) and inner[1] in _KINDS:
+        return [_as(_KINDS[inner[1]], item) for item in value]
+    return value
 
 
 def _example(default: Any) -> str:
@@ -177,6 +193,6 @@ def _read(kind: type, text: str) -> Any:
             raise ValueError(text)
         return value
     value = kind(text)
-    if kind is float and value != value:
+    if kind is float and not math.isfinite(value):  # a notebook and a record are JSON, which has no infinity
         raise ValueError(text)
     return value

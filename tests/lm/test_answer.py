@@ -24,6 +24,12 @@ def is_plain(text):
     )
 
 
+@pytest.mark.parametrize("seed", [-1, 1 << 63])
+def test_a_seed_that_no_generator_takes_is_refused(seed):
+    with pytest.raises(ProsodyError, match=f"seed: is {seed}"):
+        ComposeParameters(seed=seed)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_an_answer_is_plain_text_even_from_a_model_that_writes_nonsense(adapter, seed):
     parameters = ComposeParameters(candidates=2, max_words=20, temperature=1.5, top_p=1.0, seed=seed)

@@ -71,6 +71,7 @@ def test_steps_count_up_and_time_runs(trained):
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
+        *(("seed", -1), ("seed", 1 << 63)),
         *[(name, value) for name in ("epochs", "batch_size", "window_words") for value in (0, -1, 1.5, math.nan)],
         *[
             (name, value)

@@ -22,7 +22,13 @@ def test_a_default_that_is_computed_is_refused(notebook):
         parameters.of_notebook(notebook(parameters="epochs: int = 2 + n"))
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"cells": 3}'])
+@pytest.mark.parametrize("source", ["x = (", "x = = 3", "x: int = 'a", "  x = 1\n y = 2"])
+def test_parameters_that_are_not_python_are_refused(notebook, source):
+    with pytest.raises(ProsodyError, match="parameters cell: is not Python"):
+        parameters.of_notebook(notebook(parameters=source))
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"cells": 3}', '{"cells": [1]}', '{"cells": [{"source": "x = 1"}]}'])
 def test_what_is_no_notebook_is_refused(tmp_path, content):
     path = tmp_path / "x.ipynb"
     path.write_text(content)
@@ -47,6 +53,7 @@ def test_what_is_no_notebook_is_refused(tmp_path, content):
         ("list[str]", "[]", "a, b", ["a", "b"]),
         ("list[str]", "[]", '["a b", "c"]', ["a b", "c"]),
         ("tuple[str, ...]", "()", ("a",), ["a"]),
+        ("list[int]", "[]", "1, 2", [1, 2]),
         ("dict[str, int]", "{}", '{"a": 1}', {"a": 1}),
         ('Literal["a", "b"]', '"a"', "b", "b"),
         ("", "3", "5", 5),
@@ -67,11 +74,15 @@ def test_values_become_the_type_of_the_parameter(notebook, annotation, default, 
         ("int", "3", "3.5", "'3.5' is not a whole number"),
         ("int", "3", True, "True is not a whole number"),
         ("float", "0.1", "nan", "'nan' is not a number"),
+        ("float", "0.1", "inf", "'inf' is not a number"),
+        ("float", "0.1", "-1e999", "'-1e999' is not a number"),
         ("bool", "True", "maybe", "'maybe' is not true or false"),
         ("bool", "True", 1, "1 is not true or false"),
         ("str", '"x"', 5, "5 is not text"),
         ("int | None", "None", "x", "'x' is not a whole number or none"),
         ("list[int]", "[]", '["a"', "is not a list"),
+        ("list[str]", "[]", '["a", 3]', "is not a list"),
+        ("list[int]", "[]", "1, x", "is not a list"),
         ("dict", "{}", "[1]", "is not a JSON object"),
         ('Literal["a", "b"]', '"a"', "c", "'c' is not 'a' or 'b'"),
     ],
