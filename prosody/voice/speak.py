@@ -71,9 +71,11 @@ def speak(
     plain: leave the markers unspoken. progress: called with (sentences done, sentences in all).
     The same text, parameters and seed give the same samples.
     Raises ProsodyError if the text is not well marked or holds no words, if a word cannot be read aloud, if there is
-    no such engine, or if `out` exists and `overwrite` is false.
+    no such engine, if the seed is negative, or if `out` exists and `overwrite` is false or cannot be written.
     """
     parameters = parameters or SpeakParameters()
+    if seed < 0:
+        raise ProsodyError(None, "seed", f"is {seed}", "give a whole number from 0")
     module = engines.get(engine)
     text = markers.parse(marked) if isinstance(marked, str) else marked
     if not text.words:
@@ -88,13 +90,18 @@ def speak(
 
 def write_wav(path: str | os.PathLike[str], samples: np.ndarray, sample_rate: int, *, overwrite: bool = False) -> None:
     """Write mono samples (-1..1) as a 16-bit WAV, whole or not at all. Raises ProsodyError as `files.new_path` does."""
-    with files.new_path(path, overwrite=overwrite) as temporary, wave.open(str(temporary), "wb") as sink:
-        sink.setnchannels(1)
-        sink.setsampwidth(2)
-        sink.setframerate(sample_rate)
-        for start in range(0, len(samples), _BLOCK):
-            block = np.clip(samples[start : start + _BLOCK], -1.0, 1.0)
-            sink.writeframes(np.round(block * 32767).astype("<i2").tobytes())
+    with files.new_path(path, overwrite=overwrite) as temporary:
+        try:
+            with open(temporary, "wb") as file, wave.open(file, "wb") as sink:
+                sink.setnchannels(1)
+                sink.setsampwidth(2)
+                sink.setframerate(sample_rate)
+                for start in range(0, len(samples), _BLOCK):
+                    block = np.clip(samples[start : start + _BLOCK], -1.0, 1.0)
+                    sink.writeframes(np.round(block * 32767).astype("<i2").tobytes())
+        except OSError as error:
+            what = f"cannot be written ({error.strerror})"
+            raise ProsodyError(path, None, what, "check the folder and the disk") from error
 
 
 def _speak(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prosody import markers
 from prosody.errors import ProsodyError
 from prosody.voice.parameters import SpeakParameters
-from prosody.voice.speak import speak
+from prosody.voice.speak import speak, write_wav
 
 TEXT = (
     "When I first came to the <pitch_high> coast, I had <emph> no idea what it was like. <pause_long> People told me "
@@ -137,6 +137,20 @@ def test_what_cannot_be_spoken_is_refused_in_one_line(text, told):
     with pytest.raises(ProsodyError, match=told) as caught:
         speak(text)
     assert "\n" not in str(caught.value)
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(ProsodyError, match="seed: is -1 — give a whole number from 0"):
+        speak("Hello.", seed=-1)
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(monkeypatch, tmp_path, recwarn):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(ProsodyError, match=r"x\.wav: cannot be written \(Permission denied\)"):
+        write_wav(tmp_path / "x.wav", np.zeros(3), 24_000)
 
 
 def test_the_wav_holds_the_samples_and_is_not_overwritten(tmp_path):
