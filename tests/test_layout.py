@@ -1,6 +1,7 @@
 """Who may import whom, what a part may bring in, and how long modules and functions get. Read from the source."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -93,3 +94,9 @@ def test_importing_the_package_needs_nothing_but_the_standard_library():
     code = "import prosody, prosody.markers, prosody.dataset, prosody.cli"
     done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr  # -S: nothing that was installed can be found
+
+
+def test_no_page_has_a_gap_to_fill():
+    pages = [path for path in ROOT.rglob("*.md") if not {".venv", "runs"} & set(path.relative_to(ROOT).parts)]
+    assert pages
+    assert [path for path in pages if re.search(r"@[A-Z]{3,}@", path.read_text(encoding="utf-8"))] == []
