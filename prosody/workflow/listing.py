@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from prosody.errors import one_line
 from prosody.workflow.progress import elapsed
 from prosody.workflow.record import Run
+
+_LONGEST_S = 1e9  # more is a mistake in the record
 
 # The metrics shown of each stage, and how.
 _HEADLINES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -33,8 +36,8 @@ def table(runs: list[Run]) -> str:
     rows = [("run", "stage", "status", "time", "")]
     for run in runs:
         seconds = run.status.get("seconds")
-        time = elapsed(seconds) if isinstance(seconds, (int, float)) else "-"
-        rows.append((run.id, run.stage, str(run.state), time, headline(run)))
+        time = elapsed(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds < _LONGEST_S else "-"
+        rows.append((run.id, run.stage, one_line(run.state), time, one_line(headline(run))))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join([*(row[c].ljust(widths[c]) for c in range(4)), row[4]]).rstrip() for row in rows]
     return "\n".join(lines)

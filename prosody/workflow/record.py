@@ -115,14 +115,16 @@ def read(folder: Path) -> Run:
     Raises ProsodyError if it is no run or its files cannot be read.
     """
     status = read_json(folder / "status.json")
-    if not isinstance(status, dict) or "status" not in status:
+    if not isinstance(status, dict) or not isinstance(status.get("status"), str):
         raise ProsodyError(folder / "status.json", None, "says no status", "move that folder away")
     if status["status"] == "running" and not _is_alive(status.get("pid"), status.get("process_started")):
         state = "interrupted" if status.get("how") == "lab" else "killed"
         write_status(folder, status=state, exit=None)
         status = read_json(folder / "status.json")
-    path = folder / "metrics.json"
-    return Run(folder=folder, status=status, metrics=read_json(path) if path.exists() else {})
+    metrics: Any = {}
+    with suppress(ProsodyError):  # without its figures a run is a run all the same
+        metrics = read_json(folder / "metrics.json")
+    return Run(folder=folder, status=status, metrics=metrics if isinstance(metrics, dict) else {})
 
 
 def runs(folder: Path, stage: str | None = None) -> list[Run]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from prosody.errors import ProsodyError
-from prosody.workflow import record
+from prosody.workflow import listing, record
 
 DESIGN_FILES = {
     "params.json", "status.json", "git.json", "packages.txt", "machine.json", "inputs.json", "outputs.json",
@@ -104,10 +104,31 @@ def test_a_run_that_failed_is_not_taken(runs):
 
 def test_broken_records_are_passed_over(runs):
     folder = a_run(runs)
-    for name, content in (("a", "{"), ("b", "[]"), ("c", '{"x": 1}')):
+    for name, content in (("a", "{"), ("b", "[]"), ("c", '{"x": 1}'), ("d", '{"status": ["ok"]}')):
         (runs / "segment" / name).mkdir()
         (runs / "segment" / name / "status.json").write_text(content)
     assert [run.id for run in record.runs(runs)] == [folder.name]
+
+
+@pytest.mark.parametrize("content", ["{", "", "[1]", '"x"', "{\x00", None])
+def test_a_run_without_readable_figures_is_a_run_all_the_same(runs, content):
+    folder = a_run(runs)
+    if content is None:
+        (folder / "metrics.json").unlink()
+    else:
+        (folder / "metrics.json").write_text(content)
+    run = record.find(runs, "segment")
+    assert (run.id, run.metrics) == (folder.name, {})
+    assert folder.name in listing.table([run])
+
+
+@pytest.mark.parametrize("seconds", ["x", None, -5, 1e300, [1]])
+def test_a_damaged_status_is_listed_in_one_plain_line(runs, seconds):
+    folder = a_run(runs)
+    record.write_status(folder, seconds=seconds, status="ok\x1b[31m\n")
+    (_, line) = listing.table(record.runs(runs)).splitlines()
+    assert line.isprintable()
+    assert line.split()[-1] == "-"
 
 
 def test_plain_values():
