@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from lm_data import files_of, rule_book, write_gpt2
+from safetensors.torch import load_file, save_file
 
 from prosody.errors import ProsodyError
 from prosody.lm.base import load_base
@@ -272,6 +273,16 @@ def test_damaged_weights_are_refused(copy, keep):
     refused(copy, re.escape(f"{copy / WEIGHTS}: is damaged"))
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, None])
+def test_weights_that_are_no_numbers_are_refused(copy, value):
+    weights = load_file(copy / WEIGHTS)
+    name = max(weights)
+    kept = weights[name]
+    weights[name] = kept.to(torch.int32) if value is None else kept.index_fill(0, torch.tensor([0]), value)
+    save_file(weights, copy / WEIGHTS)
+    refused(copy, re.escape(f"{copy / WEIGHTS}: {name}: holds values that are no finite numbers"))
+
+
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_a_config_that_is_none_is_refused(copy, text):
     (copy / CONFIG).write_text(text)
@@ -283,6 +294,7 @@ def test_a_config_that_is_none_is_refused(copy, text):
     [
         {"r": 8}, {"peft_type": "NOPE"}, {"target_modules": ["q_proj"]}, {"target_modules": ["c_proj"]},
         {"trainable_token_indices": None}, {"trainable_token_indices": [1, 2, 3]},
+        {"trainable_token_indices": {"wte": [999_999]}}, {"target_modules": "("}, {"lora_alpha": "x"}, {"r": 0},
     ],
     ids=str,
 )  # fmt: skip
