@@ -6,8 +6,8 @@ Segments and words are counted from 1 in messages.
 from __future__ import annotations
 
 import json
-import math
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -38,8 +38,9 @@ def schema(path: Path, data: Any, name: str) -> None:
     from jsonschema import Draft202012Validator
 
     for where, number in _numbers(data, ()):
-        if not math.isfinite(number):
-            raise ProsodyError(path, _place(where, name), f"is {number}, not a finite number", _WRITE_AGAIN)
+        if not abs(number) <= sys.float_info.max:  # NaN is not, nor a whole number beyond what a float can hold
+            shown = number if isinstance(number, float) else "too large"
+            raise ProsodyError(path, _place(where, name), f"is {shown}, not a finite number", _WRITE_AGAIN)
     error = next(Draft202012Validator(shipped_schema(name)).iter_errors(data), None)
     if error is not None:
         what, remedy = _told(error)
@@ -47,7 +48,7 @@ def schema(path: Path, data: Any, name: str) -> None:
 
 
 def _numbers(data: Any, where: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], float]]:
-    if isinstance(data, float):
+    if isinstance(data, (int, float)):
         yield where, data
     elif isinstance(data, dict):
         for key, value in data.items():

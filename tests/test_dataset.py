@@ -201,6 +201,7 @@ def drop(*keys):
         (put(0, "prosody_tokens", value=[]), "segment 1, field 'prosody_tokens': are not the markers of the text"),
         (put(0, "start", value=-1), "segment 1, field 'start': -1 must be at least 0"),
         (put(0, "end", value=math.nan), "segment 1, field 'end': is nan"),
+        (put(0, "end", value=10**400), "segment 1, field 'end': is too large"),
         (put(0, "words", 1, "end", value=math.inf), "segment 1, word 2, field 'end': is inf"),
         (put(0, "words", 1, "measured", value={"x": math.nan}), "segment 1, word 2, field 'measured.x': is nan"),
         (put(0, "words", 1, "evidence", value={"<emph>": 1.5}), "1.5 must be at most 1"),
