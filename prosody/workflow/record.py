@@ -70,13 +70,19 @@ def start(stage: str, parameters: Mapping[str, Any], *, runs: Path, how: str) ->
     """Make the folder of a new run with everything that is known before it starts; its status is "running".
 
     parameters: all of them, defaults too. how: "headless" or "lab".
+    Raises ProsodyError if no folder can be made in `runs`.
     """
-    while True:
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        folder = runs / stage / name
-        with suppress(FileExistsError):
-            folder.mkdir(parents=True)
-            break
+    try:
+        (runs / stage).mkdir(parents=True, exist_ok=True)
+        while True:
+            name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+            folder = runs / stage / name
+            with suppress(FileExistsError):
+                folder.mkdir()
+                break
+    except OSError as error:
+        what, remedy = f"cannot hold the record of a run ({error.strerror})", "set PROSODY_RUNS_DIR to another folder"
+        raise ProsodyError(runs / stage, None, what, remedy) from error
     for inner in ("artifacts", "tb"):
         (folder / inner).mkdir()
     pid, process_started = _this_process()

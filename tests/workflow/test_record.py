@@ -131,6 +131,14 @@ def test_a_damaged_status_is_listed_in_one_plain_line(runs, seconds):
     assert line.split()[-1] == "-"
 
 
+def test_a_place_that_cannot_hold_runs_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "segment").symlink_to(tmp_path / "gone")
+    for runs in (tmp_path / "file", tmp_path):
+        with pytest.raises(ProsodyError, match=r"segment: cannot hold the record of a run .* — set PROSODY_RUNS_DIR"):
+            a_run(runs)
+
+
 def test_plain_values():
     given = {"a": np.float32(0.5), "b": float("nan"), "c": (1, np.int64(2)), "d": Path("x"), 5: None, "e": np.arange(2)}
     assert record.plain(given) == {"a": 0.5, "b": None, "c": [1, 2], "d": "x", "5": None, "e": [0, 1]}
