@@ -95,12 +95,16 @@ def test_a_wrong_command_line_is_one_line_and_exit_2(words, capsys):
         (["-i", "Why?", "-p", "because", "--speak", "there.wav"], "there.wav: already exists"),
         (["-i", "Why?", "-p", "because", "--speak", "there.wav/x.wav", "--overwrite"], "is not a folder"),
         (["-i", "Why?", "-p", "because", "--speak", "x.mp3"], "a name that ends in .wav"),
-        (["-i", "Why?", "-p", "because", "--speak", ""], "'' is no file's name"),
+        (["-i", "Why?", "-p", "because", "--speak", ""], "'': is not the name of a WAV file"),
+        (["speak", "hello", "-o", "x.mp3"], "a name that ends in .wav"),
+        (["speak", "hello", "-o", "x.wav", "--seed", "-1"], "seed: is -1"),
+        (["speak", "words.txt", "-o", "x.wav"], "words.txt: line 2, column 1: word “你好”: cannot be read aloud"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_2(words, told, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("there.wav").write_bytes(b"mine")
+    Path("words.txt").write_text("hello\n你好", encoding="utf-8")
     assert cli.main(words) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith("prosody: ")

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prosody.commands import print_json, tell
-from prosody.commands.text import marked_text
+from prosody.commands.text import is_file, marked_text, wav_name
+from prosody.errors import ProsodyError
+from prosody.files import check_new
 
 if TYPE_CHECKING:
     from prosody.dataset import Word
@@ -90,8 +92,17 @@ def speak(arguments: Namespace) -> None:
     """Speak marked text into a WAV file."""
     from prosody.voice.speak import speak
 
+    out = wav_name(arguments.out)
+    marked = marked_text(arguments.text)
+    check_new(out, overwrite=arguments.overwrite)
     options = {"seed": arguments.seed, "plain": arguments.plain, "overwrite": arguments.overwrite}
-    spoken = speak(marked_text(arguments.text), out=arguments.out, **options)
+    try:
+        spoken = speak(marked, out=out, **options)
+    except ProsodyError as error:
+        if error.path is not None:
+            raise
+        source = {"-": "stdin"}.get(arguments.text, arguments.text if is_file(arguments.text) else None)
+        raise ProsodyError(source, error.where, error.what, error.remedy) from None
     for note in spoken.notes:
         tell(note)
     if arguments.json:

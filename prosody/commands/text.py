@@ -26,16 +26,29 @@ def marked_text(text: str) -> MarkedText:
     if text == "-":
         return markers.parse(_decoded(_stdin(), "stdin"), path="stdin")
     path = Path(text)
-    try:
-        if path.is_file():
-            from prosody.speech.audio import read_transcript
+    if is_file(text):
+        from prosody.speech.audio import read_transcript
 
-            return read_transcript(path)
-    except (OSError, ValueError):  # too long for a name, or with characters that no name has: it is the text
-        pass
+        return read_transcript(path)
     if path.suffix.lower() in (".txt", ".md") and not any(c.isspace() for c in text):
         raise ProsodyError(path, None, "not found", "check the name")
     return markers.parse(_decoded(text, "text"), path="text")
+
+
+def is_file(text: str) -> bool:
+    """Whether TEXT is the name of a file."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, or with characters that no name has: it is the text
+        return False
+
+
+def wav_name(given: str) -> Path:
+    """A WAV file's path. Raises ProsodyError if the name is another's."""
+    path = Path(given)
+    if path.suffix.lower() != ".wav":
+        raise ProsodyError(None, repr(given), "is not the name of a WAV file", "give a name that ends in .wav")
+    return path
 
 
 def _stdin(read: Callable[[], str] | None = None) -> str:
@@ -90,9 +103,7 @@ def _spoken_file(arguments: Namespace, n: int = 1) -> Path | None:
     """Where the `n`th answer is to be spoken to, if it is."""
     if arguments.speak is None:
         return None
-    out = Path(arguments.speak)
-    if not out.name:
-        raise ProsodyError(None, "--speak", f"{arguments.speak!r} is no file's name", "give one, such as answer.wav")
+    out = wav_name(arguments.speak)
     return out.with_stem(f"{out.stem}_{n}") if n > 1 else out
 
 
@@ -105,8 +116,6 @@ def _check_asked(question: str, points: list[str], out: Path | None, overwrite: 
         _decoded(text, "question and points")
     check_asked(question, points)
     if out is not None:
-        if out.suffix.lower() != ".wav":
-            raise ProsodyError(out, None, "is not the name of a WAV file", "give a name that ends in .wav")
         files.check_new(out, overwrite=overwrite)
 
 
