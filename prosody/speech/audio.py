@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE = 24_000
 LOWEST_RATE = 8_000
+_LOUDEST = 2.0  # of full scale: less is overshoot, as of a decoder; more would be cut off where it is written again
 SILENT_PEAK = 1e-4  # -80 dB of full scale: below the last bits of a 16-bit file
 _BLOCK = 1 << 18  # samples a channel read at once
 _CANCELS = 0.03  # power of the mix against the loudest channel's below which the channels cancel each other
@@ -81,6 +82,9 @@ def read(path: str | os.PathLike[str], *, sample_rate: int = SAMPLE_RATE) -> Aud
     peak = float(np.abs(samples).max()) if len(samples) else 0.0
     if peak < SILENT_PEAK:
         raise ProsodyError(path, None, "holds only silence", "check the microphone, or export the recording again")
+    if peak > _LOUDEST:
+        samples = samples / np.float32(peak)
+        notes.append(f"up to {peak:,.0f} times full scale: made quieter, to fit")
     return Audio(samples, sample_rate, path, digest, source_rate, channels, tuple(notes))
 
 

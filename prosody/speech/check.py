@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SHORTEST_S = 10.0
 SHORT_S = 300.0
+SHORTEST_SOUND_S = 0.5
 LOW_RATE = 16_000
 QUIET_PEAK_DB = -30.0
 CLIPPED_LEVEL = 0.985  # share of full scale
@@ -140,6 +141,9 @@ def _transcript(audio: Audio, marked: markers.MarkedText, energy: np.ndarray) ->
     sound_s = max(float((energy >= threshold).sum()) * HOP_S, HOP_S)
     a_minute, a_second = n_words / audio.duration * 60, n_letters / sound_s
     told = f"{n_words:,} words, {a_minute:.0f} a minute"
+    if sound_s < SHORTEST_SOUND_S and audio.duration >= SHORTEST_S:
+        what = f"only {sound_s:.2f} s of the recording are not far quieter than its loudest place"
+        return Finding("error", "transcript", f"{what}: cut out the knocks, or export it again")
     if a_second > LETTERS_A_SECOND[1]:
         times = a_second / 15
         what = f"{told}: about {times:.1f} times too long for the audio; give the words of this recording only"

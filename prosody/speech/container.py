@@ -35,7 +35,8 @@ def refuse_unread(path: Path) -> None:
             raise ProsodyError(path, None, "is empty (0 bytes)", "export the recording again")
         kind = _unread_kind(head)
         if kind:
-            remedy = _TO_WAV.format(name=path.name, stem=path.stem)
+            stem = path.stem if path.suffix.lower() != ".wav" else f"{path.stem}_converted"
+            remedy = _TO_WAV.format(name=path.name, stem=stem)
             raise ProsodyError(path, None, f"is {kind}; WAV, FLAC, OGG and MP3 are read", remedy)
         if _is_text(head):
             start = head[:24].decode("utf-8", "replace").strip()

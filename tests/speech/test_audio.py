@@ -53,6 +53,15 @@ def test_an_mp3_cut_in_the_middle_is_refused_and_its_decoder_says_nothing(put, c
     assert capfd.readouterr().err == ""
 
 
+def test_floats_beyond_full_scale_are_made_to_fit(put):
+    loud = read(put("a.wav", tone(2.0) * 30_000, subtype="FLOAT"))
+    assert np.abs(loud.samples).max() == pytest.approx(1.0)
+    assert np.abs(loud.samples - 2 * tone(2.0)).max() < 1e-3
+    assert loud.notes == ("up to 15,000 times full scale: made quieter, to fit",)
+    fair = read(put("b.wav", tone(2.0) * 2.4, subtype="FLOAT"))
+    assert np.abs(fair.samples).max() == pytest.approx(1.2, abs=1e-3) and fair.notes == ()
+
+
 def test_what_is_read_is_what_was_written(tmp_path):
     samples = noise(1.0, level=0.1)
     write_wav(tmp_path / "a.wav", samples, RATE)
@@ -134,6 +143,8 @@ def test_bytes_of_no_format(put):
 def test_formats_that_are_not_read(put, head):
     line = refused(put("talk.m4a", head + bytes(100)), "WAV, FLAC, OGG and MP3 are read")
     assert "ffmpeg -i talk.m4a talk.wav" in line
+    line = refused(put("talk.wav", head + bytes(100)), "WAV, FLAC, OGG and MP3 are read")
+    assert "ffmpeg -i talk.wav talk_converted.wav" in line
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.999])

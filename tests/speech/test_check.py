@@ -72,6 +72,13 @@ def test_a_transcript_too_long_is_told_so():
         data_check.require("a.wav")
 
 
+def test_knocks_that_hide_the_speech_are_told():
+    heard = audio(20, level=1e-4, noise_level=1e-7)
+    heard.samples[RATE : 2 * RATE : 3000] = 1.0
+    data_check = check(heard, markers.parse("likewise " * 40))
+    assert "cut out the knocks" in data_check.errors[0].message
+
+
 def test_marker_counts():
     assert found(check(audio(320), markers.parse("word " * 700)), "markers").level == "warning"
     few = found(check(audio(320), markers.parse(f"{EACH} " * 99 + "<emph> word " + EACH)), "markers")
