@@ -123,7 +123,7 @@ def _asked(arguments: Namespace) -> Iterator[tuple[str, list[str]]]:
     """Question and points, from the command line first, then from the person, until the input ends."""
     if arguments.question:
         yield arguments.question, arguments.points
-    while question := _line("Question (empty to end): "):
+    while (question := _line("Question (empty to end): ")) and question.lower() not in ("quit", "exit", ":quit"):
         points = []
         while point := _line(f"Point {len(points) + 1} (empty: no more): "):
             points.append(point)
@@ -174,5 +174,6 @@ def _load(given: str | None) -> Adapter:
         folder = Path(given)
         name = str(folder)
     adapter = load_adapter(folder)
-    tell(f"adapter: {name}")
+    figure = adapter.card.get("metrics", {}).get("macro_f1")
+    tell(f"adapter: {name}" + (f", macro F1 {figure:.2f}" if isinstance(figure, (int, float)) else ""))
     return adapter

@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from prosody.lm.checkpoint import Adapter
 
 _POINT_CHARACTERS = 300
+_ASSISTANT = (
+    "sorry for your loss",
+    "chatbot",
+    "language model",
+    "virtual assistant",
+    "ai assistant",
+    "trained on",
+    "here to help",
+    "here to assist",
+    "here for you",
+)
 _ATTEMPTS = 3  # draws for the sentence of one point
 _UNSPEAKABLE = re.compile(r"[<>*_#`\[\]{}|\"“”]")
 
@@ -70,7 +81,7 @@ def compose(
     check_asked(question, points)
     prompt = _prompt(question, points, adapter)
     drafts = [_clean(d) for d in _draw(prompt, "", adapter, parameters, n_words=parameters.max_words)]
-    best = max(drafts, key=lambda d: (sum(covers(d, p) for p in points), _fluent(d), -len(d)))
+    best = max(drafts, key=lambda d: (not _assistant(d), sum(covers(d, p) for p in points), _fluent(d), -len(d)))
     for point in points:
         if not covers(best, point):
             best = _add_point(best, point, prompt, adapter, parameters)
@@ -178,6 +189,12 @@ def _clean(draft: str) -> str:
     text = " ".join(text.split())
     ends = [m.end() for m in re.finditer(r"[.!?](?=\s|$)", text)]
     return text[: ends[-1]] if ends else (text.rstrip(",;:") + "." if text else "")
+
+
+def _assistant(draft: str) -> bool:
+    """Whether a draft speaks as the chat assistant that the base was made to be, not as the person asked."""
+    told = draft.lower().replace("’", "'")
+    return any(phrase in told for phrase in _ASSISTANT)
 
 
 def _fluent(draft: str) -> float:

@@ -18,12 +18,18 @@ from prosody.lm import evaluate
 from prosody.lm.base import Base
 from prosody.lm.checkpoint import adapter_bytes, save_adapter
 from prosody.lm.estimate import peak_memory_mb
+from prosody.lm.evaluate import Slots
 from prosody.lm.loop import Line, Loop, Step, TrainParameters, pick_device, windows
 from prosody.lm.lora import Counts, LoraParameters, attach
 from prosody.lm.tokenizer import MarkerTokenizer
+from prosody.markers import TOKENS
 
 if TYPE_CHECKING:
     from peft import PeftModel
+
+    from prosody.lm.slots import Batch
+
+_FEW_WORDS, _FEW_EXAMPLES = 500, 30  # fewer are warned of
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,8 @@ def train(
     device = pick_device(parameters.device)
     model.to(device)
     on_line(str(counts))
+    for line in _warnings(train_lines, val_lines):
+        on_line(line)
     loop = Loop(model, tokenizer, parameters, device)
     trained = Trained(model, tokenizer, counts, {}, held_out=val_lines)
     val_batches = loop.batches(windows(val_lines, n_words=parameters.window_words))
@@ -97,23 +105,57 @@ def train(
             on_step(step)
         if not step.ends_epoch:
             continue
-        loss, trained.placed = loop.measure(val_batches)
-        epoch = Epoch(step.epoch, step.step, loss, evaluate.macro_f1(written, trained.placed))
-        trained.epochs.append(epoch)
-        on_line(
-            f"Epoch {epoch.epoch} | held-out loss {loss:.4f} (untuned {untuned:.4f}) | macro F1 {epoch.macro_f1:.3f}"
-        )
+        epoch = _measured(step, trained, loop, val_batches)
+        told = f"held-out loss {epoch.loss_val:.4f} (untuned {untuned:.4f}) | macro F1 {epoch.macro_f1:.3f}"
+        on_line(f"Epoch {epoch.epoch} | {told}")
         if on_epoch:
             on_epoch(epoch)
-        figures = {"loss_val": loss, "loss_val_untuned": untuned, "macro_f1": epoch.macro_f1}
-        figures["f1"] = evaluate.f1_by_marker(written, trained.placed)
         checkpoint = folder.parent / "checkpoints" / f"epoch_{epoch.epoch:02d}"
-        save_adapter(model, base, checkpoint, card=card | {"metrics": figures})
+        save_adapter(
+            model, base, checkpoint, card=card | {"metrics": _figures(epoch, untuned, written, trained.placed)}
+        )
+    for line in _hints(trained.epochs):
+        on_line(line)
     trained.metrics = _metrics(trained, loop, train_lines, untuned)
     model.eval()
     save_adapter(model, base, folder, card=card | {"metrics": trained.metrics})
     trained.metrics["adapter_bytes"] = adapter_bytes(folder)
     return trained
+
+
+def _warnings(train_lines: Sequence[Line], val_lines: Sequence[Line]) -> list[str]:
+    """What makes the figures doubtful: too few words, markers with too few examples."""
+    lines = []
+    if len(train_lines) < _FEW_WORDS or len(val_lines) < _FEW_WORDS // 10:
+        what = f"{len(train_lines)} words to learn from and {len(val_lines)} held out"
+        lines.append(f"warning  {what}: the figures will say little; ten minutes of speech or more are better")
+    counts = {token: sum(token in m for _, m in train_lines) for token in TOKENS}
+    few = [f"{token} {n}" for token, n in counts.items() if n < _FEW_EXAMPLES]
+    if few:
+        lines.append(f"warning  under {_FEW_EXAMPLES} examples to learn from: {', '.join(few)}")
+    return lines
+
+
+def _measured(step: Step, trained: Trained, loop: Loop, val_batches: Sequence[Batch]) -> Epoch:
+    """Measure the held-out part after an epoch, and keep it in `trained`."""
+    loss, trained.placed = loop.measure(val_batches)
+    epoch = Epoch(step.epoch, step.step, loss, evaluate.macro_f1([m for _, m in trained.held_out], trained.placed))
+    trained.epochs.append(epoch)
+    return epoch
+
+
+def _figures(epoch: Epoch, untuned: float, written: Slots, placed: Slots) -> dict[str, Any]:
+    """The held-out figures of a checkpoint's card."""
+    figures: dict[str, Any] = {"loss_val": epoch.loss_val, "loss_val_untuned": untuned, "macro_f1": epoch.macro_f1}
+    return figures | {"f1": evaluate.f1_by_marker(written, placed)}
+
+
+def _hints(epochs: Sequence[Epoch]) -> list[str]:
+    """What the held-out losses suggest for another time."""
+    lowest, last = min(epochs, key=lambda e: e.loss_val), epochs[-1]
+    if lowest.loss_val >= 0.8 * last.loss_val:
+        return []
+    return [f"The held-out loss was lowest after epoch {lowest.epoch} ({lowest.loss_val:.3f}): try fewer epochs"]
 
 
 def _split(dataset: Dataset) -> tuple[list[Line], list[Line]]:

@@ -99,7 +99,15 @@ def test_the_log_tells_counts_steps_and_epochs(trained):
         f"Epoch 8 | held-out loss {metrics['loss_val']:.4f} (untuned {metrics['loss_val_untuned']:.4f}) | "
         f"macro F1 {metrics['macro_f1']:.3f}"
     )
-    assert len(trained.lines) == 1 + len(trained.steps) + 8
+    others = [line for line in trained.lines[1:] if not line.startswith(("Step", "Epoch"))]
+    assert len(trained.lines) == 1 + len(trained.steps) + 8 + len(others)
+    assert all(line.startswith(("warning  ", "The held-out loss was lowest")) for line in others)
+
+
+def test_what_makes_the_figures_doubtful_is_told_before_the_first_step(trained):
+    first = next(k for k, line in enumerate(trained.lines) if line.startswith("Step"))
+    few = [line for line in trained.lines[:first] if line.startswith("warning  under 30 examples to learn from: ")]
+    assert len(few) == 1 and "<pitch_low> 0" in few[0]
 
 
 def test_listeners_hear_every_step_and_epoch(trained):
