@@ -208,3 +208,9 @@ def test_ways_of_writing_that_cannot_be_are_refused(wrong):
 )
 def test_covers(text, point, covered):
     assert covers(text, point) is covered
+
+
+def test_a_draft_that_speaks_as_an_assistant_loses_to_one_of_a_person(adapter, monkeypatch):
+    drafts = ["I am a chatbot, trained on clear air.", "I walk for hours, since the sea calms me."]
+    monkeypatch.setattr("prosody.lm.answer._draw", lambda *_, **__: drafts)
+    assert compose("Why do you walk?", (), adapter).text == drafts[1]
