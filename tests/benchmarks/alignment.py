@@ -1,6 +1,6 @@
 """Word-start errors of the aligner: the built-in sample against its truth, real clips against their TextGrids.
 
-    python tests/benchmarks/alignment.py [--json OUT.json]
+    .venv/bin/python tests/benchmarks/alignment.py [--json OUT.json]
 
 Beside each figure stands the trivial baseline: the words spread evenly over the recording. The real clips (three
 spontaneous, disfluent ones in `mfa`, four read ones in `wavelet`) lie in ../shared/data; without it they are left out.
