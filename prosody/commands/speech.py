@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,17 +57,12 @@ def align(arguments: Namespace) -> None:
 
 def detect(arguments: Namespace) -> None:
     """The markers that the sound supports."""
-    from prosody.dataset import Word, text_of
+    from prosody.dataset import text_of
     from prosody.notebook.show import marked_ansi
-    from prosody.speech.align import align
-    from prosody.speech.detect import decide, evidence
-    from prosody.speech.measure import measure, track
+    from prosody.speech.hear import hear
 
-    audio = _read(arguments.audio)
-    timed = align(audio, [word.text for word in marked_text(arguments.text).words])
-    measured = measure(audio, timed, tracks=track(audio))
-    found = [evidence(one) for one in measured]
-    words = [Word(t.text, t.start, t.end, decide(f), m, f) for t, m, f in zip(timed, measured, found, strict=True)]
+    hearing = hear(_read(arguments.audio), marked_text(arguments.text))
+    words = [replace(w, markers=heard) for w, heard in zip(hearing.words, hearing.heard, strict=True)]
     if arguments.json:
         told = [{**word(w), "measured": dict(w.measured), "evidence": dict(w.evidence)} for w in words]
         print_json({"text": text_of(words), "words": told})
