@@ -39,7 +39,8 @@ class Word:
     evidence: Mapping[str, float] = field(default_factory=dict)
 
 
-def _unreviewed() -> dict[str, str | None]:
+def unreviewed() -> dict[str, str | None]:
+    """The review of a segment that nobody has looked at."""
     return {"status": "unreviewed", "by": None, "at": None}
 
 
@@ -58,7 +59,7 @@ class Segment:
     end: float
     split: str = ""
     words: tuple[Word, ...] = ()
-    review: Mapping[str, str | None] = field(default_factory=_unreviewed)
+    review: Mapping[str, str | None] = field(default_factory=unreviewed)
 
     @property
     def prosody_tokens(self) -> tuple[str, ...]:

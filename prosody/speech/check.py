@@ -159,7 +159,7 @@ def _transcript(audio: Audio, marked: markers.MarkedText, energy: np.ndarray) ->
 def _markers(marked: markers.MarkedText) -> Iterator[Finding]:
     counts = markers.counts(marked)
     if not any(counts.values()):
-        yield Finding("warning", "markers", "there are none in the transcript: nothing to learn how this person speaks")
+        yield Finding("ok", "markers", "none in the transcript: 02_prepare takes them from what is heard in the audio")
         return
     few = {token: count for token, count in counts.items() if count < FEW_MARKERS}
     if few:

@@ -79,14 +79,20 @@ def save_dataset(
     *,
     speaker: Profile,
     parameters: Mapping[str, Any],
+    markers_from: str = "transcript",
 ) -> None:
     """Write the measured dataset: the segments' sounds copied from `source`, what 01 wrote, and the two JSON files.
 
-    parameters: of this stage, kept beside those of 01. Raises ProsodyError if a file exists or cannot be written.
+    parameters: of this stage, kept beside those of 01. markers_from: where the markers came from in the end, one of
+    `choose.CHOICES`. Raises ProsodyError if a file exists or cannot be written.
     """
     cut = dataset.load(source)
     for segment in segments:
         with files.new_path(Path(folder) / segment.audio_file) as path:
             shutil.copyfile(Path(source) / segment.audio_file, path)
-    changed = {"profile": speaker.as_json(), "parameters": dict(cut.info["parameters"]) | {"prepare": dict(parameters)}}
+    changed = {
+        "profile": speaker.as_json(),
+        "markers_from": markers_from,
+        "parameters": dict(cut.info["parameters"]) | {"prepare": dict(parameters)},
+    }
     dataset.save(folder, segments, dict(cut.info) | changed)

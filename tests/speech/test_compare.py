@@ -1,0 +1,73 @@
+"""Written against heard: the counts, and which places come first."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prosody.markers import TOKENS
+from prosody.speech.compare import Place, compare, doubtful
+
+QUIET = dict.fromkeys(TOKENS, 0.0)
+
+
+def found(**values):
+    return QUIET | {f"<{name}>": value for name, value in values.items()}
+
+
+def test_the_three_counts_and_the_figures_agree():
+    written = [("<emph>",), ("<emph>",), (), ("<pause_short>",), ()]
+    heard = [("<emph>",), (), ("<emph>",), ("<pause_long>",), ("<emph>",)]
+    table = compare(written, heard)
+    row = table["<emph>"]
+    assert (row["supported"], row["not_heard"], row["not_written"]) == (1, 1, 2)
+    assert row["precision"] == pytest.approx(1 / 3) and row["recall"] == 0.5 and row["f1"] == pytest.approx(0.4)
+    assert row["kappa"] == pytest.approx((2 / 5 - 12 / 25) / (1 - 12 / 25))  # 2 x 3 + 3 x 2 of 25 agree by chance
+    assert table["<pause_short>"]["not_heard"] == table["<pause_long>"]["not_written"] == 1
+    assert list(table) == list(TOKENS)
+
+
+def test_with_nothing_written_there_is_nothing_to_compare():
+    assert compare([(), ()], [("<emph>",), ()]) == {}
+    assert compare([], []) == {}
+
+
+@given(st.lists(st.tuples(st.sets(st.sampled_from(TOKENS)), st.sets(st.sampled_from(TOKENS))), max_size=30))
+def test_every_written_and_every_heard_marker_is_counted_once(slots):
+    table = compare([tuple(w) for w, _ in slots], [tuple(h) for _, h in slots])
+    for token, row in table.items():
+        assert row["supported"] + row["not_heard"] == row["written"] == sum(token in w for w, _ in slots)
+        assert row["supported"] + row["not_written"] == row["heard"] == sum(token in h for _, h in slots)
+
+
+def test_the_places_that_differ_most_come_first():
+    written = [("<emph>",), ("<pitch_rising>",), (), ("<pause_short>",)]
+    heard = [("<emph>",), ("<pitch_falling>",), ("<emph>",), ()]
+    evidence = [
+        found(emph=0.9),
+        found(pitch_rising=0.05, pitch_falling=0.8),
+        found(emph=0.55),
+        found(pause_short=0.3),
+    ]
+    assert doubtful(written, heard, evidence) == (
+        Place(1, "<pitch_rising>", "<pitch_falling>", "<pitch_falling>", 0.95),
+        Place(3, "<pause_short>", None, "<pause_short>", 0.7),
+        Place(2, None, "<emph>", "<emph>", 0.55),
+    )
+    assert len(doubtful(written, heard, evidence, n=2)) == 2
+
+
+def test_one_sort_does_not_crowd_out_the_others():
+    written = [("<pitch_low>",)] + [()] * 30
+    heard = [()] + [("<pause_short>",)] * 30
+    evidence = [found(pitch_low=0.4)] + [found(pause_short=1.0)] * 30
+    places = doubtful(written, heard, evidence)
+    assert [place.index for place in places] == [1, 2, 3, 0, 4, 5, 6, 7, 8, 9]
+
+
+def test_with_nothing_written_the_closest_calls_come_first():
+    heard = [("<emph>",), (), ("<pause_short>",), ()]
+    evidence = [found(emph=0.9), found(pitch_low=0.45), found(pause_short=1.0), QUIET]
+    places = doubtful([()] * 4, heard, evidence)
+    assert [(p.index, p.heard, p.token) for p in places] == [(1, None, "<pitch_low>"), (0, "<emph>", "<emph>")]
+    assert places[0].doubt == pytest.approx(0.9)
+    assert doubtful([], [], []) == ()
