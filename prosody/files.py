@@ -31,11 +31,11 @@ def new_path(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     path = Path(path)
     temporary = path.parent / f".tmp-{secrets.token_hex(6)}{path.suffix[:16]}"
     try:
-        with _telling(path):
+        with telling(path):
             _refuse_existing(path, overwrite)
             path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with _telling(path):
+        with telling(path):
             _sync(temporary)
             _refuse_existing(path, overwrite)  # it may have appeared in the meantime
             os.replace(temporary, path)
@@ -48,7 +48,7 @@ def new_path(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
 def check_new(path: PathLike, *, overwrite: bool = False) -> None:
     """Raise the ProsodyError that `new_path` would raise, as far as can be told without writing anything."""
     path = Path(path)
-    with _telling(path):
+    with telling(path):
         _refuse_existing(path, overwrite)
         folder = next(parent for parent in path.absolute().parents if parent.exists())
         if not folder.is_dir():
@@ -59,7 +59,7 @@ def check_new(path: PathLike, *, overwrite: bool = False) -> None:
 
 def write_bytes(path: PathLike, data: bytes, *, overwrite: bool = False) -> None:
     """Write `data` to `path`, all of it or nothing. Raises ProsodyError as `new_path` does."""
-    with new_path(path, overwrite=overwrite) as temporary, _telling(path):
+    with new_path(path, overwrite=overwrite) as temporary, telling(path):
         temporary.write_bytes(data)
 
 
@@ -80,7 +80,7 @@ def write_json(path: PathLike, data: Any, *, overwrite: bool = False, indent: in
 
 def read_bytes(path: PathLike) -> bytes:
     """The bytes of a file. Raises ProsodyError if it is missing, a folder, or cannot be read."""
-    with _telling(path):
+    with telling(path):
         return Path(path).read_bytes()
 
 
@@ -121,7 +121,7 @@ def read_json(path: PathLike, *, constants: bool = False) -> Any:
 
 def sha256(path: PathLike) -> str:
     """The SHA-256 of a file's bytes as 64 hex digits. Raises ProsodyError if it cannot be read."""
-    with _telling(path), open(path, "rb") as file:
+    with telling(path), open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -168,7 +168,7 @@ _REMEDIES = {
 
 
 @contextmanager
-def _telling(path: PathLike) -> Iterator[None]:
+def telling(path: PathLike) -> Iterator[None]:
     """Tell what the operating system says of `path` as a ProsodyError."""
     try:
         yield

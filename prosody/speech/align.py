@@ -28,7 +28,7 @@ from prosody.speech.energy import (
     pause_spans,
     threshold_above_noise,
 )
-from prosody.speech.phones import SHORTEST_PHONE_S, expected_s
+from prosody.speech.phones import SHORTEST_PHONE_S, SONOROUS, expected_s
 from prosody.speech.pronounce import Lexicon, lexicon
 
 CUT_PAUSE_S = 0.2  # stretches are parted in pauses this long
@@ -40,6 +40,7 @@ _EDGE_PAUSE_S = 0.06
 _NEAR_S = 0.03  # a word's edge this near to a pause's edge is set to it
 _FAR_S = 0.1  # a word that reaches this far into a pause is taken out of it ...
 _KEPT_S = 0.04  # ... but for this much, since weak consonants are below the threshold
+_LATER_S = {True: 0.002, False: 0.008}  # how early a boundary comes before a vowel or nasal, before another phone
 _HALF_SURE, _SURENESS = -4.2, 0.9  # score a frame at which it is even odds that the word is there; how fast that turns
 _FORCED = 0.7  # most confidence in a word that was only forced; one that was recognised as well has 0.5 to 1
 
@@ -100,7 +101,8 @@ def align(
         placed = _place(listener, task, parts, anchors, _part(progress, 0.65, 1.0))
     confidence = [_confidence(word.score, i in anchors) for i, word in enumerate(placed)]
     _refuse_missing(audio, [words[i] for i in spoken], confidence)
-    times = _at_pauses(np.array([[word.start, word.end] for word in placed]), task.energy)
+    found = np.array([[word.start, word.end] for word in placed])
+    times = _at_pauses(_unbiased(found, [known.phones(i) for i in spoken]), task.energy)
     return _with_unspoken(words, dict(zip(spoken, zip(times, confidence, strict=True), strict=True)))
 
 
@@ -195,6 +197,21 @@ def _refuse_missing(audio: Audio, words: Sequence[str], confidence: Sequence[flo
         f"{missing.sum():,} of the transcript's {len(words):,} words are not in it, most of them from “{quoted} …” on"
     )
     raise ProsodyError(audio.path, None, what, "give the transcript of this recording, word for word")
+
+
+def _unbiased(times: np.ndarray, phones: Sequence[Sequence[str]]) -> np.ndarray:
+    """Word times [shape=(n_words, 2)] with the boundaries where one word goes over into the next set somewhat later.
+
+    A frame's window of 25 ms begins with the frame, so that the model sees a sound before it is there. Measured on
+    read and on synthetic speech: least before a vowel or nasal, into which the sound before it glides.
+    """
+    times = times.copy()
+    for k in range(1, len(times)):
+        if times[k, 0] - times[k - 1, 1] < _EDGE_PAUSE_S:
+            later = _LATER_S[phones[k][0] in SONOROUS]
+            times[k, 0] = min(times[k, 0] + later, times[k, 1])
+            times[k - 1, 1] = min(times[k - 1, 1] + later, times[k, 0])
+    return times
 
 
 def _at_pauses(times: np.ndarray, energy: np.ndarray) -> np.ndarray:

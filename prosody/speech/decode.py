@@ -26,6 +26,7 @@ FRAME_S = 0.01
 _LANGUAGE_WEIGHT = 12  # the transcript is known well: trust it more than usual (6.5)
 _EVERY_FRAME = 2  # Gaussians are chosen anew every other frame when recognising: faster, as good
 _BEAMS = (1e-64, 1e-120, 1e-250)
+_SILENCE = 0.9  # odds of a silence between two forced words: short ones in noise would else go to a weak consonant
 _DISCOUNT = 0.5
 _PADDING_S = 0.1
 
@@ -70,7 +71,7 @@ class Ear:
         """Exactly `tokens` forced onto the sound, or None where that cannot be done."""
         for beam in _BEAMS:
             if beam not in self._aligners:
-                self._aligners[beam] = _decoder(self._dictionary, beam=beam, pbeam=beam, wbeam=beam**0.75)
+                self._aligners[beam] = _decoder(self._dictionary, beam=beam, pbeam=beam, wbeam=beam**0.75, silprob=_SILENCE)
             decoder = self._aligners[beam]
             try:
                 decoder.set_align_text(" ".join(tokens))

@@ -19,6 +19,7 @@ _INHERENT_MS = {
     "T": 75,
 }  # fmt: skip
 VOWELS = frozenset(("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"))
+SONOROUS = VOWELS | {"M", "N", "NG"}
 SHORTEST_PHONE_S = 0.03  # three states of 10 ms: the aligner cannot do with less
 _OVERHEAD_MS = 30.0
 

@@ -24,6 +24,11 @@ _ARPABET = {
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "‐": "-", "‑": "-"})
 _PUNCTUATION = ' \t"“”„«».,;:!?¡¿()[]{}<>…–—−-*_/\\|~^#'
 _MOST_PRONUNCIATIONS = 6
+_HESITATIONS = {  # drawn out at will: a single short vowel would leave most of the sound to the words beside it
+    "uh": ("AH", "AH AH", "AH AH AH", "ER", "AE AE"),
+    "um": ("AH M", "AH AH M", "AH AH AH M", "AH M M", "AH AH M M"),
+}
+_HESITATIONS |= dict.fromkeys(("er", "ah", "eh"), _HESITATIONS["uh"]) | dict.fromkeys(("uhm", "erm"), _HESITATIONS["um"])
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ def lexicon(words: Sequence[str]) -> Lexicon:
 def pronounce(word: str) -> tuple[tuple[str, ...], ...]:
     """All pronunciations of a word as tuples of phones, the usual one first; none if it holds nothing to say."""
     spelling = spelled(word)
+    if spelling in _HESITATIONS:
+        return tuple(tuple(phones.split()) for phones in _HESITATIONS[spelling])
     for known in (spelling, f"{spelling}.", spelling.strip("'")):
         if known in _cmu():
             return _cmu()[known][:_MOST_PRONUNCIATIONS]

@@ -1,0 +1,91 @@
+"""Commands about many recordings, and about the thresholds that fit an annotator."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from prosody.commands import print_json, tell
+from prosody.errors import ProsodyError
+
+if TYPE_CHECKING:
+    from prosody.speech.corpus import Corpus, Step
+
+_LINE_EVERY_S = 10.0  # where there is no terminal to redraw a line on
+_WIDTH = 24
+
+
+def corpus(arguments: Namespace) -> int:
+    """Hear all recordings of a folder."""
+    from prosody.speech import workers
+    from prosody.speech.calibrate import load_parameters
+    from prosody.speech.corpus import process
+
+    if arguments.workers is not None and arguments.workers < 1:
+        raise ProsodyError(None, "--workers", f"is {arguments.workers}", "give a number from 1 on")
+    parameters = load_parameters(arguments.parameters) if arguments.parameters else None
+    with _Bar() as bar, workers.processes(arguments.workers or workers.available()) as pool:
+        made = process(arguments.folder, arguments.out, executor=pool, parameters=parameters, progress=bar.step)
+    for error in made.failures:
+        tell(f"prosody: {error}")
+    if arguments.json:
+        print_json({**made.index, "heard_now": made.n_new, "stale": list(made.stale)})
+    else:
+        _print(made)
+    if made.stale:
+        tell(f"{len(made.stale)} results belong to no recording any more, such as {made.stale[0]}; they may be removed")
+    if made.failures:
+        tell(f"prosody: {len(made.failures)} of {_counted(made)} failed: the next run tries only these")
+    return 2 if made.failures else 0
+
+
+def _counted(made: Corpus) -> int:
+    return len(made.index["recordings"]) + len(made.failures)
+
+
+def _print(made: Corpus) -> None:
+    """A line a speaker."""
+    print(f"{'speaker':20}{'recordings':>11}{'minutes':>9}{'words':>8}{'f0, Hz':>8}{'± st':>7}{'words/min':>11}")
+    for name, speaker in made.index["speakers"].items():
+        profile = speaker["profile"]
+        f0, spread = (_number(profile[key]) for key in ("f0_median_hz", "f0_spread_st"))
+        counts = f"{speaker['recordings']:11}{speaker['duration'] / 60:9.1f}{speaker['words']:8}"
+        print(f"{name[:19]:20}{counts}{f0:>8}{spread:>7}{profile['words_per_minute']:11.0f}")
+    n_known = len(made.index["recordings"]) - made.n_new
+    tell(f"{made.n_new} heard, {n_known} known already: {made.out / 'corpus.json'}, {made.out / 'words.csv'}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+class _Bar:
+    """How far the work is, on stderr: a line that is redrawn on a terminal, or one every ten seconds."""
+
+    def __init__(self) -> None:
+        self.redraws = sys.stderr.isatty()
+        self.told = time.monotonic()
+        self.shown = False
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self.redraws and self.shown:
+            sys.stderr.write("\r\x1b[K")
+
+    def step(self, step: Step) -> None:
+        """Show it."""
+        if not self.redraws and step.done < step.total and time.monotonic() - self.told < _LINE_EVERY_S:
+            return
+        from prosody.workflow.progress import elapsed
+
+        self.told, self.shown = time.monotonic(), True
+        full = round(_WIDTH * step.share)
+        left = "" if step.left_s is None else f"  {elapsed(step.left_s)} left"
+        failed = f", {step.failed} failed" if step.failed else ""
+        text = f"[{'#' * full}{'.' * (_WIDTH - full)}] {step.done} of {step.total} recordings{failed}{left}  {step.name}"
+        sys.stderr.write(f"\r\x1b[K{text[:110]}" if self.redraws else text + "\n")
+        sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""The dataset to and from what others work with: Praat and ELAN through TextGrid, spreadsheets through CSV."""

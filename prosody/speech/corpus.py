@@ -1,0 +1,279 @@
+"""Many recordings: each heard with its transcript, a profile a speaker, and nothing done twice.
+
+What is heard of a recording goes to `recordings/<key>.json` in the results' folder as soon as it is done. The key is
+made of the bytes of the recording and of its transcript, the parameters, and the method. So a file of that name need
+never be written again, a run that was killed loses only what was in flight, and runs side by side help each other.
+`corpus.json` says which result belongs to which recording; `words.csv` holds all words of all recordings.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prosody import files
+from prosody.errors import ProsodyError, one_line
+from prosody.speech import corpus_files
+from prosody.speech.corpus_files import RESULTS, WORDS, Contents, relative
+from prosody.speech.detect import DetectParameters
+from prosody.speech.recordings import Recording, find
+from prosody.speech.result import Done, Stamp, Task, hear_recording, result_name
+
+_TICK_S = 1.0  # how often progress is told while nothing ends
+_LEFTOVER_S = 3600.0  # a temporary file this old has lost its writer
+_AGAIN = "run it again; if it stays, leave this recording out and report it"
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where the work stands. done, total: recordings that have to be heard. failed: how many of those done.
+
+    share: of the work, by size, 0..1. left_s: time left, None while it cannot be told. name: of the recording that
+    ended last, "" at first.
+    """
+
+    done: int
+    total: int
+    failed: int
+    share: float
+    left_s: float | None
+    name: str
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What was made. index: as in `corpus.json`. n_new: recordings heard in this run; the others were known.
+
+    failures: what could not be done. stale: results in the folder that belong to no recording any more.
+    """
+
+    out: Path
+    index: Mapping[str, Any]
+    n_new: int
+    failures: tuple[ProsodyError, ...]
+    stale: tuple[str, ...]
+
+
+@dataclass
+class _Run:
+    """A run at work. stamps: path in `folder` → how the file was when it was read. results: of each recording's name."""
+
+    folder: Path
+    out: Path
+    parameters: DetectParameters
+    stamps: dict[str, Stamp]
+    results: dict[str, str] = field(default_factory=dict)
+    failures: list[ProsodyError] = field(default_factory=list)
+    traces: dict[str, str] = field(default_factory=dict)
+    n_new: int = 0
+    n_unheard: int = 0  # because a worker died
+
+    def task(self, recording: Recording) -> Task:
+        """The task of a recording."""
+        folder = os.fspath(self.out / RESULTS)
+        return Task(os.fspath(recording.audio), os.fspath(recording.transcript), folder, self.parameters)
+
+
+def process(
+    folder: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    executor: Executor | None = None,
+    parameters: DetectParameters | None = None,
+    progress: Callable[[Step], None] | None = None,
+) -> Corpus:
+    """Hear all recordings of a folder (see `recordings.find`); results, index and table go into the folder `out`.
+
+    executor: does the work, a recording a task; any that keeps the promise of `submit` will do, if its workers see the
+    same files. Only paths and small records go there and back. Without one the work is done here.
+    progress: called with a Step when a recording ends, and about every second where an executor works.
+    A recording that fails does not stop the others: it is in `failures`, and the next run tries it again.
+    Raises ProsodyError if the folder cannot be read or holds no recordings, if `out` is that folder or holds the results
+    of another one, or if something cannot be written.
+    """
+    folder, out = Path(folder), Path(out)
+    before = corpus_files.load_index(out, folder)
+    found, failures = find(folder, leave_out=out)
+    if not found and not failures:
+        what, remedy = "holds no recordings", "put pairs of one name there, such as anna/monday.wav and anna/monday.txt"
+        raise ProsodyError(folder, None, what, remedy)
+    _make_ready(out / RESULTS)
+    run = _Run(folder, out, parameters or DetectParameters(), corpus_files.load_stamps(out))
+    waiting = _unknown(run, found)
+    if before.get("worker_died"):  # what kills its worker comes last now, and keeps no others from being heard
+        waiting.reverse()
+    try:
+        _hear_all(run, waiting, executor, progress)
+    finally:
+        corpus_files.save_stamps(out, found, run.stamps, folder=folder)
+    return _finished(run, found, failures, before)
+
+
+def _make_ready(folder: Path) -> None:
+    """The folder of the results, without what killed runs left half written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"the folder cannot be made ({error.strerror})"
+        raise ProsodyError(folder, None, what, "give another folder for the results") from None
+    for path in folder.glob(".tmp-*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _LEFTOVER_S:
+                path.unlink()
+
+
+def _unknown(run: _Run, found: Sequence[Recording]) -> list[Recording]:
+    """The recordings that have to be heard; the results of the others are noted.
+
+    A file whose size and times are those of when it was read last is taken as unchanged.
+    """
+    there = {entry.name for entry in os.scandir(run.out / RESULTS)}
+    waiting = []
+    for one in found:
+        audio, transcript = (run.stamps.get(relative(path, run.folder)) for path in (one.audio, one.transcript))
+        if audio and transcript and audio.is_of(one.audio) and transcript.is_of(one.transcript):
+            name = result_name(run.task(one), [audio.sha256, transcript.sha256])
+            if name in there:
+                run.results[one.name] = name
+                continue
+        waiting.append(one)
+    return waiting
+
+
+def _hear_all(
+    run: _Run, waiting: Sequence[Recording], executor: Executor | None, progress: Callable[[Step], None] | None
+) -> None:
+    """Hear recordings, and note what becomes of each."""
+    sizes = {one.name: max(1, _size(one.audio)) for one in waiting}
+    begun, total = time.monotonic(), sum(sizes.values())
+    done_size, done, failed, last = 0, 0, 0, ""
+    ended = _here(run, waiting) if executor is None else _spread(run, waiting, executor)
+    for one, outcome in ended:
+        if one is not None:
+            done_size, done, last = done_size + sizes[one.name], done + 1, one.name
+            failed += not _note(run, one, outcome)
+        if progress:
+            spent = time.monotonic() - begun
+            left_s = spent * (total - done_size) / done_size if done_size else None
+            progress(Step(done, len(waiting), failed, done_size / total, left_s, last))
+
+
+Outcome = Done | BaseException | None
+
+
+def _here(run: _Run, waiting: Sequence[Recording]) -> Iterator[tuple[Recording, Outcome]]:
+    """Each recording with what came of it, heard in this process."""
+    for one in waiting:
+        try:
+            yield one, hear_recording(run.task(one))
+        except Exception as error:
+            yield one, error
+
+
+def _spread(
+    run: _Run, waiting: Sequence[Recording], executor: Executor
+) -> Iterator[tuple[Recording | None, Outcome]]:
+    """The same from an executor, as they end; (None, None) when nothing ended for a while."""
+    ended: queue.SimpleQueue[Future[Done]] = queue.SimpleQueue()
+    pending: dict[Future[Done], Recording] = {}
+    try:
+        for number, one in enumerate(waiting):
+            try:
+                future = executor.submit(hear_recording, run.task(one))
+            except BrokenExecutor as error:
+                yield from ((other, error) for other in waiting[number:])
+                break
+            pending[future] = one
+            future.add_done_callback(ended.put)
+        while pending:
+            try:
+                future = ended.get(timeout=_TICK_S)
+            except queue.Empty:
+                yield None, None
+                continue
+            yield pending.pop(future), _outcome(future)
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def _outcome(future: Future[Done]) -> Outcome:
+    try:
+        return future.result()
+    except (Exception, CancelledError) as error:
+        return error
+
+
+def _note(run: _Run, one: Recording, outcome: Outcome) -> bool:
+    """Note what came of a recording; whether it is heard."""
+    if isinstance(outcome, Done):
+        run.results[one.name] = outcome.result
+        for path, stamp in zip((one.audio, one.transcript), outcome.stamps, strict=True):
+            run.stamps[relative(path, run.folder)] = stamp
+        run.n_new += outcome.new
+    elif isinstance(outcome, ProsodyError):
+        run.failures.append(outcome)
+    elif isinstance(outcome, BrokenExecutor):
+        run.n_unheard += 1
+    elif isinstance(outcome, CancelledError):
+        run.failures.append(ProsodyError(one.audio, None, "was not heard: its task was cancelled", "run it again"))
+    elif outcome is not None:
+        what = one_line(f"could not be heard ({type(outcome).__name__}: {outcome})")
+        run.failures.append(ProsodyError(one.audio, None, what, _AGAIN))
+        run.traces[os.fspath(one.audio)] = "".join(traceback.format_exception(outcome))
+    return isinstance(outcome, Done)
+
+
+def _finished(
+    run: _Run, found: Sequence[Recording], failures: Sequence[ProsodyError], before: Mapping[str, Any]
+) -> Corpus:
+    """Write table and index."""
+    heard = [one for one in found if one.name in run.results]
+    contents = _as_before(run, before) or corpus_files.write_words(run.out, heard, run.results)
+    failed = [*failures, *run.failures, *contents.failures]
+    if run.n_unheard:
+        what = f"a worker ended by itself (too little memory?): {run.n_unheard} recordings were not heard"
+        failed.append(ProsodyError(None, None, what, "run it again, with fewer workers"))
+    index = {
+        "format_version": corpus_files.FORMAT_VERSION,
+        "folder": corpus_files.relative(run.folder, run.out),
+        **corpus_files.described(run.parameters),
+        "words_sha256": files.sha256(run.out / WORDS),
+        "recordings": contents.recordings,
+        "speakers": contents.speakers,
+        "failures": [corpus_files.failure(one, run.folder, run.traces) for one in failed],
+        "worker_died": run.n_unheard > 0,
+    }
+    files.write_json(run.out / corpus_files.INDEX, index, overwrite=True)
+    named = {one["result"] for one in contents.recordings}
+    stale = sorted(f"{RESULTS}/{e.name}" for e in os.scandir(run.out / RESULTS) if _is_result(e.name, named))
+    return Corpus(run.out, index, run.n_new, tuple(failed), tuple(stale))
+
+
+def _as_before(run: _Run, before: Mapping[str, Any]) -> Contents | None:
+    """What the index says already, if it and the table are of the same results."""
+    recordings = before.get("recordings", [])
+    same = {one["name"]: one["result"] for one in recordings} == {n: f"{RESULTS}/{r}" for n, r in run.results.items()}
+    with suppress(ProsodyError):
+        if same and files.sha256(run.out / WORDS) == before.get("words_sha256"):
+            return Contents(recordings, before["speakers"], [])
+    return None
+
+
+def _is_result(name: str, named: set[str]) -> bool:
+    return name.endswith(".json") and not name.startswith(".") and f"{RESULTS}/{name}" not in named
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
