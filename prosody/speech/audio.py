@@ -142,5 +142,6 @@ def _refuse_no_room(path: Path, file: soundfile.SoundFile, sample_rate: int) -> 
     seconds = promised / file.samplerate
     needed, there = seconds * sample_rate * _BYTES_A_SAMPLE, psutil.virtual_memory().available
     if needed > there:
-        what = f"is {seconds / 3600:.1f} hours long: work on it takes {needed / 1e9:.1f} GB of memory, {there / 1e9:.1f} GB"
-        raise ProsodyError(path, None, f"{what} are free", "cut it; `python -m prosody pauses` tells where it pauses")
+        told = f"is {seconds / 3600:.1f} hours long"
+        what = f"{told}: hearing it takes {needed / 1e9:.1f} GB of memory, {there / 1e9:.1f} GB are free"
+        raise ProsodyError(path, None, what, "cut it; `python -m prosody pauses` tells where it pauses")

@@ -104,7 +104,7 @@ def opened(path: Path) -> Iterator[soundfile.SoundFile]:
 
     with files.telling(path):
         container.refuse_unread(path)
-        raw = open(path, "rb")
+        raw = open(path, "rb")  # noqa: SIM115 - closed right below
     with raw:
         with _decoding(path):
             file = soundfile.SoundFile(raw)

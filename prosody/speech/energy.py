@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from prosody.errors import ProsodyError
-from prosody.speech import blocks as recordings
+from prosody.speech.blocks import Progress, in_mono, opened
 
 HOP_S = 0.01
 DISPLAY_HOP_S = 0.1
@@ -29,7 +29,7 @@ NOISE_MARGIN_DB = 6.0  # ... and what lies less than this above the noise floor
 HIGHEST_THRESHOLD_DB = -15.0
 _RUMBLE_HZ = 70.0
 _RINGING_S = 0.1  # after this the rumble filter's answer has died away, to 1e-15
-_LONG_SILENCE_S = 2.0  # digital silence this long was put there, and is no noise floor
+_LONG_SILENCE = 200  # frames of digital silence in a row that were put there, and are no noise floor: 2 s of 10 ms
 _BLOCK = 1 << 18
 
 
@@ -64,27 +64,27 @@ def energy_of_blocks(blocks: Iterable[np.ndarray], sample_rate: int, *, hop_s: f
 
 
 def energy_of_file(
-    path: str | os.PathLike[str], *, hop_s: float = HOP_S, progress: recordings.Progress | None = None
+    path: str | os.PathLike[str], *, hop_s: float = HOP_S, progress: Progress | None = None
 ) -> np.ndarray:
     """As `energy_db`, for a recording that is read block by block at its own rate: never much of it is in memory.
 
     progress: called with the share that is done. Raises ProsodyError as `audio.read` does.
     """
     path = Path(path)
-    with recordings.opened(path) as file:
+    with opened(path) as file:
         rate = file.samplerate
-        power, _ = recordings.in_mono(file, path, lambda blocks: _powers(blocks, rate, hop_s), progress)
+        power, _ = in_mono(file, path, lambda blocks: _powers(blocks, rate, hop_s), progress)
     return _relative_db(power)
 
 
-def noise_floor_db(energy: np.ndarray, *, hop_s: float = HOP_S) -> float:
+def noise_floor_db(energy: np.ndarray) -> float:
     """The level that 5 % of the frames stay below: the noise in the pauses, where there are pauses.
 
     Long stretches without any sound at all (an export's gap, a muted microphone) do not count.
     """
     nothing = np.concatenate([[False], energy <= FLOOR_DB, [False]])
     edges = np.flatnonzero(nothing[1:] != nothing[:-1])
-    long = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if (b - a) * hop_s >= _LONG_SILENCE_S]
+    long = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= _LONG_SILENCE]
     if long:
         kept = np.ones(len(energy), dtype=bool)
         for a, b in long:

@@ -22,6 +22,7 @@ from prosody.dataset import Segment, Word, text_of
 from prosody.errors import ProsodyError
 from prosody.markers import MarkedText
 from prosody.speech.audio import Audio, write_wav
+from prosody.speech.blocks import Progress
 from prosody.speech.energy import (
     HOP_S,
     NOISE_MARGIN_DB,
@@ -30,6 +31,7 @@ from prosody.speech.energy import (
     coarser,
     energy_db,
     energy_of_blocks,
+    energy_of_file,
     pause_spans,
     threshold_above_noise,
 )
@@ -42,8 +44,10 @@ __all__ = [
     "coarser",
     "energy_db",
     "energy_of_blocks",
+    "energy_of_file",
     "make_segments",
     "pause_spans",
+    "segment_file",
     "segment_spans",
     "write_segments",
 ]
@@ -139,6 +143,18 @@ def segment_spans(energy: np.ndarray, *, parameters: SegmentParameters | None = 
     pieces = _between(Span(begin, finish), cuts)
     pieces = [part for piece in pieces for part in _split_long(piece, inner, p)]
     return _with_margins(_join_short(pieces, p), p.margin_s, duration)
+
+
+def segment_file(
+    path: str | os.PathLike[str], *, parameters: SegmentParameters | None = None, progress: Progress | None = None
+) -> list[Span]:
+    """As `segment_spans`, for a recording that is read block by block: hours of it take seconds and little memory.
+
+    It is heard at its own sample rate. progress: called with the share that is done. Raises ProsodyError as
+    `audio.read` does.
+    """
+    p = parameters or SegmentParameters()
+    return segment_spans(energy_of_file(path, hop_s=p.hop_s, progress=progress), parameters=p)
 
 
 def assign_words(

@@ -7,7 +7,7 @@ import soundfile
 from speech_sounds import noise, silence, tone
 
 from prosody.errors import ProsodyError
-from prosody.speech import audio
+from prosody.speech import audio, blocks
 from prosody.speech.audio import read, read_transcript, write_wav
 from prosody.speech.check import check
 
@@ -104,7 +104,7 @@ def test_8_khz_is_read_with_a_word_on_it(put):
 def test_blocks_join_without_a_seam(put, monkeypatch):
     path = put("a.wav", tone(2.0, rate=16_000), 16_000)
     whole = read(path).samples
-    monkeypatch.setattr(audio, "_BLOCK", 1000)
+    monkeypatch.setattr(blocks, "_BLOCK", 1000)
     assert np.abs(read(path).samples - whole).max() < 1e-5
 
 
