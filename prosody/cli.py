@@ -34,8 +34,11 @@ _COMMANDS = (
     ("lab", "house", MAKE, "open JupyterLab on the notebooks (options are JupyterLab's)", "lab --no-browser"),
     ("sample", "speech", READY, "write the built-in corpus: audio, transcript, truth, questions", "sample corpus"),
     ("check", "speech", READY, "look at a recording and its transcript before any work", "check talk.wav talk.txt"),
+    ("pauses", "speech", READY, "list segments and pauses; hours of audio take seconds", "pauses talk.wav --json"),
     ("align", "speech", READY, "find the time of every word", "align talk.wav talk.txt --json"),
     ("detect", "speech", READY, "hear the markers in speech", "detect talk.wav talk.txt --json"),
+    ("corpus", "corpus", READY, "hear a folder of recordings, with a profile a speaker", "corpus talks -o heard"),
+    ("calibrate", "corpus", READY, "fit the thresholds to who marked a dataset", "calibrate latest -o mine.json"),
     ("listen", "speech", READY, "tell how many written markers are heard", "listen answer.wav answer.txt --json"),
     ("speak", "speech", READY, "speak marked text", 'speak "That was <emph>it." -o it.wav'),
     ("mark", "text", READY, "place markers in plain text", 'mark "That was the real surprise."'),
@@ -158,7 +161,7 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
     if name == "sample":
         add("folder", metavar="DIR")
         add("--answers", type=int, metavar="N", help="only the first N answers")
-    if name in ("check", "align", "detect", "listen"):
+    if name in ("check", "pauses", "align", "detect", "listen"):
         add("audio", metavar="AUDIO", help="WAV, FLAC, OGG or MP3")
     if name == "check":
         add("text", metavar="TRANSCRIPT", help="a text file")
@@ -167,12 +170,22 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
     if name == "speak":
         add("-o", "--out", metavar="OUT.wav", required=True)
         add("--plain", action="store_true", help="leave the markers unspoken")
+    if name == "corpus":
+        add("folder", metavar="FOLDER", help="pairs of one name, as anna/monday.wav and .txt; speakers by sub-folder")
+        add("-o", "--out", metavar="OUT", required=True, help="the folder of the results")
+        add("--workers", type=int, metavar="N", help="how many processes (default: one a processor)")
+    if name == "calibrate":
+        add("dataset", metavar="DATASET|RUN", help="a dataset's folder, or a run of prepare: its id, or latest")
+        add("-o", "--out", metavar="FILE.json", help="write the thresholds there, for --parameters")
+    if name in ("corpus", "detect"):
+        add("--parameters", metavar="FILE.json", help="thresholds, as `calibrate` writes them")
     if name in ("sample", "speak"):
         add("--seed", type=int, default=0)
+    if name in ("sample", "speak", "calibrate"):
         add("--overwrite", action="store_true", help="replace what is there")
     if name == "mark":
         _adapter_option(command)
-    if name in ("runs", "align", "detect", "listen", "speak"):
+    if name in ("runs", "pauses", "align", "detect", "corpus", "calibrate", "listen", "speak"):
         _json_option(command)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +45,30 @@ def check(arguments: Namespace) -> int:
     return 0
 
 
+def pauses(arguments: Namespace) -> None:
+    """The segments and the pauses of a recording, told from its energy; it is never in memory whole."""
+    from prosody.speech.segment import SegmentParameters, energy_of_file, pause_spans, segment_spans
+
+    p = SegmentParameters()
+    with _bar("listening") as progress:
+        energy = energy_of_file(arguments.audio, hop_s=p.hop_s, progress=progress)
+    segments = segment_spans(energy, parameters=p)
+    silences = pause_spans(energy, hop_s=p.hop_s, threshold_db=p.threshold_for(energy), min_pause_s=p.inner_pause_s)
+    token = {True: "<pause_long>", False: "<pause_short>"}
+    told = [(span, token[span.duration >= p.split_pause_s]) for span in silences]
+    if arguments.json:
+        spans = [{**_times(span), "duration": round(span.duration, 4)} for span in segments]
+        paused = [{**_times(s), "duration": round(s.duration, 4), "marker": marker} for s, marker in told]
+        duration = round(len(energy) * p.hop_s, 2)
+        print_json({"audio_file": str(arguments.audio), "duration": duration, "spans": spans, "pauses": paused})
+        return
+    tell(f"{len(segments):,} segments, {len(silences):,} pauses")
+    lines = [*((span, "segment") for span in segments), *told]
+    print(
+        "\n".join(f"{s.start:9.2f} {s.end:9.2f}  {s.duration:7.2f} s  {name}" for s, name in sorted(lines, key=_start))
+    )
+
+
 def align(arguments: Namespace) -> None:
     """The time of every word."""
     from prosody.speech.align import align
@@ -59,9 +85,11 @@ def detect(arguments: Namespace) -> None:
     """The markers that the sound supports."""
     from prosody.dataset import text_of
     from prosody.notebook.show import marked_ansi
+    from prosody.speech.calibrate import load_parameters
     from prosody.speech.hear import hear
 
-    hearing = hear(_read(arguments.audio), marked_text(arguments.text))
+    parameters = load_parameters(arguments.parameters) if arguments.parameters else None
+    hearing = hear(_read(arguments.audio), marked_text(arguments.text), parameters=parameters)
     words = [replace(w, markers=heard) for w, heard in zip(hearing.words, hearing.heard, strict=True)]
     if arguments.json:
         told = [{**word(w), "measured": dict(w.measured), "evidence": dict(w.evidence)} for w in words]
@@ -115,6 +143,20 @@ def _read(path: str) -> Audio:
     for note in audio.notes:
         tell(f"{path}: {note}")
     return audio
+
+
+@contextmanager
+def _bar(label: str) -> Iterator[Callable[[float], None]]:
+    """A bar on stderr while something long is at work, where stderr is a terminal; a function of the share done."""
+    from tqdm import tqdm
+
+    shape = "{desc} {percentage:3.0f} %|{bar}| {remaining} left"
+    with tqdm(total=1.0, desc=label, file=sys.stderr, bar_format=shape, miniters=0, disable=None, leave=False) as bar:
+        yield lambda share: bar.update(share - bar.n)
+
+
+def _start(line: tuple[Any, str]) -> float:
+    return line[0].start
 
 
 def _times(word: Any) -> dict[str, float]:
