@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prosody.commands import print_json, tell
-from prosody.errors import ProsodyError
+from prosody.errors import ProsodyError, one_line
 
 if TYPE_CHECKING:
+    from prosody.dataset import Word
     from prosody.speech.corpus import Corpus, Step
 
 _LINE_EVERY_S = 10.0  # where there is no terminal to redraw a line on
@@ -39,6 +42,54 @@ def corpus(arguments: Namespace) -> int:
     if made.failures:
         tell(f"prosody: {len(made.failures)} of {_counted(made)} failed: the next run tries only these")
     return 2 if made.failures else 0
+
+
+def calibrate(arguments: Namespace) -> int:
+    """Fit the thresholds of detection to a dataset's annotator."""
+    from prosody import files
+    from prosody.speech.calibrate import calibrate, save_parameters
+
+    if arguments.out:
+        files.check_new(arguments.out, overwrite=arguments.overwrite)
+    path, words = _marked_words(arguments.dataset)
+    try:
+        found = calibrate(words)
+    except ProsodyError as error:
+        raise ProsodyError(error.path or path, error.where, error.what, error.remedy) from None
+    if arguments.out:
+        save_parameters(arguments.out, found.parameters, overwrite=arguments.overwrite)
+    if arguments.json:
+        print_json(found.as_json())
+        return 0
+    print(f"{'marker':17}{'written':>8}{'F1 before':>11}{'after':>8}   (held-out stretches of time)")
+    for score in found.scores:
+        print(f"{score.marker:17}{score.n:8}{score.f1_before:11.2f}{score.f1_after:8.2f}")
+    print(f"\n{'threshold':17}{'before':>8}{'after':>11}")
+    for one in found.fitted:
+        print(f"{one.name:17}{one.before:8g}{one.after:11g}   {one.why}".rstrip())
+    if arguments.out:
+        tell(f"thresholds: {arguments.out}")
+    return 0
+
+
+def _marked_words(given: str) -> tuple[Path, list[Word]]:
+    """The words of a dataset, or of a run's; of reviewed segments only, if there are such."""
+    from prosody import dataset
+    from prosody.workflow import record
+
+    path = Path(given)
+    if not path.exists():
+        run = record.find(record.runs_folder(), "prepare", given)
+        if run is None:
+            raise ProsodyError(None, None, "there is no ok run of prepare", "run `make prepare`, or name a dataset")
+        path = run.artifacts / "dataset"
+    elif (path / "artifacts" / "dataset").is_dir():
+        path = path / "artifacts" / "dataset"
+    segments = dataset.load(path).segments
+    reviewed = [one for one in segments if one.review["status"] != "unreviewed"]
+    if reviewed:
+        tell(f"{len(reviewed)} of {len(segments)} segments are reviewed: only these are used")
+    return path, [word for segment in reviewed or segments for word in segment.words]
 
 
 def _counted(made: Corpus) -> int:
@@ -86,6 +137,8 @@ class _Bar:
         full = round(_WIDTH * step.share)
         left = "" if step.left_s is None else f"  {elapsed(step.left_s)} left"
         failed = f", {step.failed} failed" if step.failed else ""
-        text = f"[{'#' * full}{'.' * (_WIDTH - full)}] {step.done} of {step.total} recordings{failed}{left}  {step.name}"
-        sys.stderr.write(f"\r\x1b[K{text[:110]}" if self.redraws else text + "\n")
+        bar = f"[{'#' * full}{'.' * (_WIDTH - full)}]"
+        text = f"{bar} {step.done} of {step.total} recordings{failed}{left}  {one_line(step.name)}"
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r\x1b[K{text[:width]}" if self.redraws else text + "\n")
         sys.stderr.flush()

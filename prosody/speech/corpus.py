@@ -64,7 +64,7 @@ class Corpus:
 
 @dataclass
 class _Run:
-    """A run at work. stamps: path in `folder` → how the file was when it was read. results: of each recording's name."""
+    """A run at work. stamps: path in `folder` → how the file was when read. results: recording's name → result's."""
 
     folder: Path
     out: Path
@@ -96,8 +96,8 @@ def process(
     same files. Only paths and small records go there and back. Without one the work is done here.
     progress: called with a Step when a recording ends, and about every second where an executor works.
     A recording that fails does not stop the others: it is in `failures`, and the next run tries it again.
-    Raises ProsodyError if the folder cannot be read or holds no recordings, if `out` is that folder or holds the results
-    of another one, or if something cannot be written.
+    Raises ProsodyError if the folder cannot be read or holds no recordings, if `out` is that folder or holds the
+    results of another one, or if something cannot be written.
     """
     folder, out = Path(folder), Path(out)
     before = corpus_files.load_index(out, folder)
@@ -178,9 +178,7 @@ def _here(run: _Run, waiting: Sequence[Recording]) -> Iterator[tuple[Recording, 
             yield one, error
 
 
-def _spread(
-    run: _Run, waiting: Sequence[Recording], executor: Executor
-) -> Iterator[tuple[Recording | None, Outcome]]:
+def _spread(run: _Run, waiting: Sequence[Recording], executor: Executor) -> Iterator[tuple[Recording | None, Outcome]]:
     """The same from an executor, as they end; (None, None) when nothing ended for a while."""
     ended: queue.SimpleQueue[Future[Done]] = queue.SimpleQueue()
     pending: dict[Future[Done], Recording] = {}

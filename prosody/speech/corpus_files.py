@@ -1,8 +1,8 @@
 """What a corpus leaves on disk beside the results: the index, the table of words, how the sources were when read.
 
-    corpus.json    which result belongs to which recording, a profile a speaker, failures; paths are relative
-    words.csv      a row a word: where it is, the markers written and heard, measurements, evidence
-    .stamps.json   size, times and hash of each source; without it all sources are read once to see if they changed
+corpus.json    which result belongs to which recording, a profile a speaker, failures; paths are relative
+words.csv      a row a word: where it is, the markers written and heard, measurements, evidence
+.stamps.json   size, times and hash of each source; without it all sources are read once to see if they changed
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def failure(error: ProsodyError, folder: Path, traces: Mapping[str, str]) -> dic
 
 
 def load_stamps(out: Path) -> dict[str, Stamp]:
-    """Path in the recordings' folder → how the file was when it was read last. A file that says nothing useful counts as none."""
+    """Path in the recordings' folder → how the file was when it was read last. A damaged file counts as empty."""
     try:
         return {path: Stamp(*values) for path, values in files.read_json(out / STAMPS).items()}
     except (ProsodyError, TypeError, AttributeError):

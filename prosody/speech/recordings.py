@@ -1,8 +1,8 @@
 """The recordings of a folder: pairs of an audio file and a transcript with the same name, speakers by sub-folder.
 
-    talks/anna/monday.wav   talks/anna/monday.txt      speaker "anna"
-    talks/ben/1/lunch.flac  talks/ben/1/lunch.lab      speaker "ben"
-    talks/alone.mp3         talks/alone.TextGrid       speaker "talks", after the folder itself
+talks/anna/monday.wav   talks/anna/monday.txt      speaker "anna"
+talks/ben/1/lunch.flac  talks/ben/1/lunch.lab      speaker "ben"
+talks/alone.mp3         talks/alone.TextGrid       speaker "talks", after the folder itself
 """
 
 from __future__ import annotations
@@ -85,9 +85,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _pair(
-    top: Path, here: Path, names: list[str], found: list[Recording], failures: list[ProsodyError]
-) -> None:
+def _pair(top: Path, here: Path, names: list[str], found: list[Recording], failures: list[ProsodyError]) -> None:
     """Add the pairs among the files of one folder, and what has no partner or more than one."""
     kinds: dict[str, dict[str, list[str]]] = defaultdict(lambda: {"audio": [], "text": [], "aligned": []})
     for name in names:

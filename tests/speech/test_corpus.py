@@ -1,0 +1,363 @@
+"""corpus: a folder of recordings heard, run after run."""
+
+import csv
+import json
+import os
+import shutil
+import threading
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+import pytest
+
+from prosody import cli, markers
+from prosody.errors import ProsodyError
+from prosody.speech import corpus, corpus_files, result
+from prosody.speech.audio import read
+from prosody.speech.corpus import process
+from prosody.speech.detect import DetectParameters
+from prosody.speech.hear import hear
+from prosody.voice.speak import speak
+
+SAID = {
+    "anna/monday": "I walked home in the rain, <pause_short> and it was <emph>cold.",
+    "anna/two words/tuesday": "Nobody asked <pitch_high>me what the weather was like.",
+    "Bén/lunch": "We had soup. <pause_long> Then we went back to work for the day.",
+}
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    """Three recordings of two speakers, really spoken."""
+    folder = tmp_path_factory.mktemp("spoken") / "talks"
+    for name, text in SAID.items():
+        path = folder / f"{name}.wav"
+        path.parent.mkdir(parents=True)
+        speak(markers.parse(text), out=path)
+        path.with_suffix(".txt").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def talks(spoken, tmp_path):
+    return shutil.copytree(spoken, tmp_path / "talks")
+
+
+@pytest.fixture(scope="module")
+def heard_once(spoken, tmp_path_factory):
+    """Their results, for tests that begin where something is there."""
+    out = tmp_path_factory.mktemp("heard") / "out"
+    process(spoken, out)
+    return out
+
+
+@pytest.fixture
+def out(talks, tmp_path, heard_once):
+    """The results of `talks`, without the stamps, which are of other files."""
+    shutil.copytree(heard_once / "recordings", tmp_path / "out" / "recordings")
+    process(talks, tmp_path / "out")
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def hearings(monkeypatch):
+    """The names of the recordings that are really heard from now on, in this process."""
+    names = []
+
+    def noting(audio, *rest, **options):
+        names.append(audio.path.stem)
+        return hear(audio, *rest, **options)
+
+    monkeypatch.setattr(result, "hear", noting)
+    return names
+
+
+def test_what_comes_out(talks, heard_once):
+    index = json.loads((heard_once / "corpus.json").read_text(encoding="utf-8"))
+    assert [one["name"] for one in index["recordings"]] == sorted(SAID)
+    assert {name: one["recordings"] for name, one in index["speakers"].items()} == {"Bén": 1, "anna": 2}
+    assert index["speakers"]["anna"]["profile"]["f0_median_hz"] > 60
+    assert index["failures"] == []
+    for one in index["recordings"]:
+        data = json.loads((heard_once / one["result"]).read_text(encoding="utf-8"))
+        plain = markers.strip(SAID[one["name"]]).split()
+        assert [word["text"] for word in data["words"]] == plain
+        keys = {"text", "start", "end", "markers", "written", "confidence", "measured", "evidence"}
+        assert data["words"][0].keys() == keys
+        assert markers.strip(data["text"]).split() == plain
+    with open(heard_once / "words.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == sum(one["words"] for one in index["recordings"])
+    after_pause = next(row for row in rows if row["text"] == "Then")
+    assert (after_pause["written"], after_pause["heard"].split()[0]) == ("<pause_long>", "<pause_long>")
+    assert float(after_pause["pause_before_s"]) > 0.8
+
+
+def test_a_result_says_what_detect_says(spoken, heard_once):
+    index = json.loads((heard_once / "corpus.json").read_text(encoding="utf-8"))
+    one = next(r for r in index["recordings"] if r["name"] == "anna/monday")
+    data = json.loads((heard_once / one["result"]).read_text(encoding="utf-8"))
+    hearing = hear(read(spoken / "anna" / "monday.wav"), markers.parse(SAID["anna/monday"]))
+    assert [tuple(word["markers"]) for word in data["words"]] == list(hearing.heard)
+    assert [word["measured"] for word in data["words"]] == [dict(word.measured) for word in hearing.words]
+
+
+def test_a_run_without_changes_hears_and_writes_nothing(talks, out, hearings, monkeypatch):
+    before = {path: path.stat().st_mtime_ns for path in (out / "recordings").iterdir()}
+    table = (out / "words.csv").stat().st_mtime_ns
+    monkeypatch.setattr(corpus, "hear_recording", None)  # not even asked
+    made = process(talks, out)
+    assert (made.n_new, made.failures, made.stale, hearings) == (0, (), (), [])
+    assert {path: path.stat().st_mtime_ns for path in (out / "recordings").iterdir()} == before
+    assert (out / "words.csv").stat().st_mtime_ns == table
+
+
+def test_only_what_changed_is_heard(talks, out, hearings):
+    (talks / "anna" / "monday.txt").write_text("I walked home in the rain and it was cold.")
+    speak(markers.parse("Something new."), out=talks / "Bén" / "new.wav")
+    (talks / "Bén" / "new.txt").write_text("Something new.")
+    made = process(talks, out)
+    assert sorted(hearings) == ["monday", "new"]
+    assert made.n_new == 2
+    assert len(made.stale) == 1
+    assert made.index["speakers"]["Bén"]["words"] == len(SAID["Bén/lunch"].split()) - 1 + 2
+
+
+def test_touched_and_renamed_files_are_known_by_what_is_in_them(talks, out, hearings):
+    os.utime(talks / "anna" / "monday.wav", (1, 1))
+    (talks / "Bén").rename(talks / "ben")
+    made = process(talks, out)
+    assert hearings == []
+    assert (made.n_new, set(made.index["speakers"])) == (0, {"anna", "ben"})
+
+
+def test_without_stamps_the_contents_are_compared(talks, out, hearings):
+    (out / ".stamps.json").write_text("[]")
+    assert process(talks, out).n_new == 0
+    assert hearings == []
+
+
+def test_other_parameters_judge_anew_without_hearing(talks, out, hearings):
+    made = process(talks, out, parameters=DetectParameters(pause_long_s=60.0))
+    assert hearings == []
+    assert len(made.stale) == 3
+    name = next(one["result"] for one in made.index["recordings"] if one["name"] == "Bén/lunch")
+    data = json.loads((out / name).read_text(encoding="utf-8"))
+    assert "<pause_long>" not in data["text"] and "<pause_short>" in data["text"]
+    assert made.index["parameters"]["pause_long_s"] == 60.0
+
+
+def test_another_method_hears_all_again(talks, out, hearings, monkeypatch):
+    monkeypatch.setattr(result, "METHOD", result.METHOD + 1)
+    assert process(talks, out).n_new == 3 == len(hearings)
+
+
+def test_what_is_gone_leaves_the_index_and_is_named(talks, out):
+    (talks / "anna" / "monday.wav").unlink()
+    made = process(talks, out)
+    assert [one["name"] for one in made.index["recordings"]] == ["Bén/lunch", "anna/two words/tuesday"]
+    assert len(made.stale) == 1 and (out / made.stale[0]).is_file()
+    assert "has no recording" in str(made.failures[0])
+
+
+def test_a_damaged_result_is_made_again(talks, out, hearings):
+    damaged = next((out / "recordings").iterdir())
+    damaged.write_bytes(damaged.read_bytes()[:50])
+    (out / "words.csv").unlink()
+    assert len(process(talks, out).failures) == 1
+    made = process(talks, out)
+    assert (made.failures, len(hearings)) == ((), 1)
+
+
+def test_a_failing_recording_does_not_stop_the_others(talks, tmp_path, hearings):
+    (talks / "anna" / "monday.wav").write_bytes(b"RIFF")
+    (talks / "Bén" / "lunch.txt").write_text("We had <soop> soup.")
+    out = tmp_path / "out"
+    made = process(talks, out)
+    assert [one["name"] for one in made.index["recordings"]] == ["anna/two words/tuesday"]
+    assert {os.path.basename(error.path) for error in made.failures} == {"monday.wav", "lunch.txt"}
+    assert {one["path"] for one in made.index["failures"]} == {"anna/monday.wav", "Bén/lunch.txt"}
+    assert all(one["what"] and one["remedy"] for one in made.index["failures"])
+    (talks / "Bén" / "lunch.txt").write_text(SAID["Bén/lunch"])
+    hearings.clear()
+    assert process(talks, out).n_new == 1
+    assert hearings == ["lunch"]
+
+
+def test_a_bug_on_one_recording_does_not_stop_the_others(talks, tmp_path, monkeypatch):
+    def breaking(audio, *rest, **options):
+        if audio.path.stem == "monday":
+            raise ValueError("no\nsuch")
+        return hear(audio, *rest, **options)
+
+    monkeypatch.setattr(result, "hear", breaking)
+    made = process(talks, tmp_path / "out")
+    assert made.n_new == 2
+    assert "ValueError: no\\nsuch" in str(made.failures[0])
+    assert "breaking" in made.index["failures"][0]["trace"]
+
+
+def test_a_file_that_changes_while_it_is_read(talks, tmp_path, monkeypatch):
+    def changing(audio, *rest, **options):
+        found = hear(audio, *rest, **options)
+        os.utime(talks / "Bén" / "lunch.txt", (5, 5))
+        return found
+
+    monkeypatch.setattr(result, "hear", changing)
+    made = process(talks, tmp_path / "out")
+    assert ["changed while" in str(error) for error in made.failures] == [True]
+    assert made.n_new == 2
+
+
+class Promising(Executor):
+    """An executor that keeps only the promise of submit."""
+
+    def submit(self, function, /, *arguments):
+        future = Future()
+
+        def work():
+            try:
+                future.set_result(function(*arguments))
+            except Exception as error:
+                future.set_exception(error)
+
+        threading.Thread(target=work).start()
+        return future
+
+
+@pytest.mark.parametrize("kind", ["spawn", "threads", "submit only"])
+def test_any_executor_does(talks, tmp_path, heard_once, kind):
+    make = {
+        "spawn": lambda: ProcessPoolExecutor(2, mp_context=get_context("spawn")),
+        "threads": lambda: ThreadPoolExecutor(2),
+        "submit only": Promising,
+    }[kind]
+    steps = []
+    with make() as executor:
+        process(talks, tmp_path / "out", executor=executor, progress=steps.append)
+    assert (steps[-1].done, steps[-1].share, steps[-1].left_s) == (3, 1.0, 0.0)
+    for path in (heard_once / "recordings").iterdir():
+        assert (tmp_path / "out" / "recordings" / path.name).read_bytes() == path.read_bytes()
+    assert (tmp_path / "out" / "words.csv").read_bytes() == (heard_once / "words.csv").read_bytes()
+
+
+class Breaking(Executor):
+    """A pool whose worker dies at its `at`th task."""
+
+    def __init__(self, at):
+        self.at, self.asked = at, []
+
+    def submit(self, function, /, task):
+        self.asked.append(os.path.basename(task.audio))
+        future = Future()
+        if len(self.asked) == self.at:
+            future.set_exception(BrokenProcessPool("a process ended abruptly"))
+        elif len(self.asked) > self.at:
+            raise BrokenProcessPool("the pool is not usable any more")
+        else:
+            future.set_result(function(task))
+        return future
+
+
+def test_a_worker_that_dies_is_one_line_and_what_was_done_stays(talks, tmp_path):
+    out, pool = tmp_path / "out", Breaking(2)
+    made = process(talks, out, executor=pool)
+    assert len(made.failures) == 1
+    assert "2 recordings were not heard" in str(made.failures[0]) and "workers" in str(made.failures[0])
+    assert (made.n_new, len(made.index["recordings"])) == (1, 1)
+    again = Breaking(9)
+    assert process(talks, out, executor=again).n_new == 2
+    assert again.asked == ["tuesday.wav", "monday.wav"]  # the one that may have killed it comes last
+
+
+def test_two_runs_at_once(talks, tmp_path, heard_once):
+    made = {}
+
+    def work(number):
+        made[number] = process(talks, tmp_path / "out")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [made[number].failures for number in (0, 1)] == [(), ()]
+    assert (tmp_path / "out" / "words.csv").read_bytes() == (heard_once / "words.csv").read_bytes()
+    assert process(talks, tmp_path / "out").n_new == 0
+    assert [path.name for path in (tmp_path / "out").rglob(".tmp-*")] == []
+
+
+def test_what_is_no_folder_of_recordings(talks, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "corpus.json").write_text('{"format_version": 1, "folder": "../elsewhere"}')
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "corpus.json").write_text("{}")
+    for folder, out, told in (
+        (tmp_path / "none", tmp_path / "o", "not found"),
+        (empty, tmp_path / "o", "holds no recordings"),
+        (talks, talks, "folder of the recordings"),
+        (talks, talks / "anna" / "monday.txt", "not a folder"),
+        (talks, other, "another folder"),
+        (talks, foreign, "no index"),
+    ):
+        with pytest.raises(ProsodyError, match=told):
+            process(folder, out)
+    assert not (tmp_path / "o").exists()
+
+
+def test_results_inside_the_recordings_folder_are_not_recordings(talks):
+    process(talks, talks / "out")
+    assert process(talks, talks / "out").n_new == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_a_pipe_and_a_dangling_link_are_told_not_read(talks, tmp_path):
+    os.mkfifo(talks / "pipe.wav")
+    (talks / "pipe.txt").write_text("x")
+    (talks / "link.wav").symlink_to(tmp_path / "gone.wav")
+    (talks / "link.txt").write_text("x")
+    made = process(talks, tmp_path / "out")
+    told = sorted(str(error) for error in made.failures)
+    assert "link.wav: not found" in told[0] and "pipe, not a file" in told[1]
+
+
+def test_a_speakers_profile_is_over_all_words(heard_once, spoken):
+    index = json.loads((heard_once / "corpus.json").read_text(encoding="utf-8"))
+    profile = index["speakers"]["anna"]["profile"]
+    own = [one for one in index["recordings"] if one["speaker"] == "anna"]
+    minutes = sum(one["duration"] for one in own) / 60
+    assert profile["words_per_minute"] == pytest.approx(sum(one["words"] for one in own) / minutes, rel=1e-3)
+
+
+def test_old_leftovers_are_cleared_and_fresh_ones_kept(talks, out):
+    for name, age_s in ((".tmp-old.json", 7200), (".tmp-new.json", 0)):
+        path = out / "recordings" / name
+        path.touch()
+        os.utime(path, (path.stat().st_mtime - age_s,) * 2)
+    process(talks, out)
+    assert [path.name for path in (out / "recordings").glob(".tmp-*")] == [".tmp-new.json"]
+
+
+def test_the_command(talks, out, capsys, monkeypatch):
+    monkeypatch.setenv("PROSODY_SETUP", "off")
+    assert cli.main(["corpus", str(talks), "-o", str(out)]) == 0
+    captured = capsys.readouterr()
+    assert "anna" in captured.out and "0 heard, 3 known" in captured.err
+    (talks / "anna" / "lost.wav").touch()
+    assert cli.main(["corpus", str(talks), "-o", str(out), "--json"]) == 2
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["heard_now"] == 0
+    assert "lost.wav: has no transcript beside it — put lost.txt" in captured.err
+    assert "Traceback" not in captured.err
+    assert cli.main(["corpus", str(talks), "-o", str(out), "--workers", "0"]) == 2
+
+
+def test_paths_in_the_index_are_relative(heard_once):
+    index = json.loads((heard_once / corpus_files.INDEX).read_text(encoding="utf-8"))
+    assert not os.path.isabs(index["folder"])
+    assert not any(os.path.isabs(one["result"]) for one in index["recordings"])
