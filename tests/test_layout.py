@@ -16,6 +16,7 @@ LAYERS = (
     {"errors", "files"},
     {"markers"},
     {"dataset", "dataset_check"},
+    {"interchange"},
     {"speech", "lm", "voice"},
     {"notebook", "workflow", "sample"},
     {"cli", "commands", "__main__"},

@@ -1,4 +1,4 @@
-"""What a file of another program holds of a recording: words in time order with their markers, and what goes with them."""
+"""What a file of another program holds of a recording: its words in time order, their markers, and more."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Words as a table, a row each: CSV that Excel, LibreOffice and pandas open, and back.
 
 Columns: segment (its file), word (its number in the segment), text, start, end (s), markers, heard, then each
-measurement under its name and each evidence as `evidence_emph`. A row without a text holds the pause after the last word.
-A text that a spreadsheet would take for a number, a date, a truth value or a formula has an apostrophe before it, which
-is taken off again on reading. A file with semicolons or tabs and decimal commas, as some spreadsheets save it, is read
-too; columns of other names are left alone.
+measurement under its name and each evidence as `evidence_emph`. A row without a text holds the pause after the last
+word. A text that a spreadsheet would take for a number, a date, a truth value or a formula has an apostrophe before it,
+which is taken off again on reading. A file with semicolons or tabs and decimal commas, as some spreadsheets save it, is
+read too; columns of other names that do not hold numbers are left alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _OWN = ("segment", "word", *REQUIRED, "heard")
 _EVIDENCE = {f"evidence_{marker.name}": marker.token for marker in markers.MARKERS}
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".replace(" ", "|")
 # What a spreadsheet makes something else of, with the apostrophes that keep it from that.
-_MISREAD = re.compile(rf"'*(?:[-+=@$€£¥.,%(]|\d|(?:true|false)$|(?:{_MONTHS})[a-z]*[-./]?\d)", re.IGNORECASE)
+_MISREAD = re.compile(rf"'*(?:[-+=@]|[$€£¥.,(]*\d|(?:true|false)$|(?:{_MONTHS})[a-z]*[-./]?\d)", re.IGNORECASE)
 
 
 def write(path: PathLike, annotation: Annotation, *, encoding: str = "utf-8", overwrite: bool = False) -> None:
@@ -61,7 +61,8 @@ def render(annotation: Annotation) -> str:
         own = [segment, number, _guarded(word.text), _shown(word.start), _shown(word.end)]
         numbers = [word.measured.get(name) for name in measured]
         numbers += [word.evidence.get(_EVIDENCE[name]) for name in evidence]
-        writer.writerow([*own, " ".join(word.markers), " ".join(said), *("" if n is None else _shown(n) for n in numbers)])
+        shown = ["" if number is None else _shown(number) for number in numbers]
+        writer.writerow([*own, " ".join(word.markers), " ".join(said), *shown])
     if annotation.final:
         at = words[-1].end if words else 0.0
         name, number = inside[-1] if inside else ("", 0)
@@ -105,9 +106,9 @@ class _Row:
 
 
 def _rows(text: str, path: PathLike | None) -> list[_Row]:
-    first = text.partition("\n")[0]
     if not text.strip():
         raise ProsodyError(path, None, "is empty", "export it again")
+    first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     try:
         table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
@@ -147,8 +148,9 @@ def _in_file_order(rows: list[_Row], path: PathLike | None) -> list[_Row]:
     in_order = all(a[1] < b[1] for a, b in pairwise(keys) if a[0] == b[0])
     if in_order and len(seen) == len(set(seen)):
         return rows
-    first = {segment: min(_number(r, "start", path) for r, k in zip(rows, keys, strict=True) if k[0] == segment)
-             for segment in set(seen)}  # fmt: skip
+    first: dict[str, float] = {}
+    for row, (segment, _) in zip(rows, keys, strict=True):
+        first[segment] = min(first.get(segment, math.inf), _number(row, "start", path))
     order = sorted(range(len(rows)), key=lambda k: (first[keys[k][0]], keys[k]))
     return [rows[k] for k in order]
 
@@ -158,7 +160,7 @@ def _word(row: _Row, others: Sequence[str], path: PathLike | None) -> Word:
     text = text[1:] if text.startswith("'") and _MISREAD.match(text) else text
     if len(text.split()) > 1:
         raise ProsodyError(path, row.place("text"), f"“{text[:40]}” is more than one word", "give each word its row")
-    read = markers.parse(text, path=path) if "<" not in text and ">" not in text else _checked_word(text, row, path)
+    read = _parsed_word(text, row, path)
     if len(read.words) != 1 or read.words[0].markers or read.final:
         raise ProsodyError(path, row.place("text"), f"“{text[:40]}” is no word", "write markers in their own column")
     start, end = _number(row, "start", path), _number(row, "end", path)
@@ -170,7 +172,7 @@ def _word(row: _Row, others: Sequence[str], path: PathLike | None) -> Word:
     return Word(text, start, end, slotted, known, found)
 
 
-def _checked_word(text: str, row: _Row, path: PathLike | None) -> markers.MarkedText:
+def _parsed_word(text: str, row: _Row, path: PathLike | None) -> markers.MarkedText:
     try:
         return markers.parse(text)
     except ProsodyError as error:
@@ -254,4 +256,4 @@ def _guarded(text: str) -> str:
 
 
 def _shown(number: float) -> str:
-    return repr(round(float(number), 9)).removesuffix(".0")
+    return repr(float(number)).removesuffix(".0")

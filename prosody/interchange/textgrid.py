@@ -24,6 +24,8 @@ FORMS = ("long", "short")
 TOLERANCE_S = 0.001  # rounding of times may make neighbouring intervals overlap this much
 _TOKEN = re.compile(r'"(?P<text>[^"]*(?:""[^"]*)*)"|(?P<open>")|<(?P<flag>[^\s<>"]*)>|!(?P<note>[^\r\n]*)|[^\s"<!]+')
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_HEADER_BYTES = re.compile(rb"ooTextFile|Praat chronological")
+_NO_TEXTGRID = ("is not a TextGrid", "give a TextGrid that Praat, ELAN or an aligner wrote")
 _SAVE_AGAIN = "save it again in the program that made it"
 
 
@@ -71,8 +73,11 @@ class TextGrid:
 
 def read(path: PathLike) -> TextGrid:
     """Read a TextGrid of either text form, in UTF-8 or UTF-16. Raises ProsodyError as `parse` does."""
-    if files.read_bytes(path)[:12] == b"ooBinaryFile":
+    data = files.read_bytes(path)
+    if data.startswith(b"ooBinaryFile"):
         raise ProsodyError(path, None, "is in Praat's binary form", "in Praat, use Save as text file")
+    if data.strip(b"\0\r\n\t \xff\xfe\xef\xbb\xbf") and not _HEADER_BYTES.search(data[:400].replace(b"\0", b"")):
+        raise ProsodyError(path, None, *_NO_TEXTGRID)
     return parse(encodings.read(path), path=path)
 
 
@@ -164,7 +169,7 @@ class _Reader:
         if first.startswith('"Praat chronological'):
             self._not_this("is a chronological TextGrid", "in Praat, read it and use Save as text file")
         if not re.match(r'(?:File type *= *)?"ooTextFile', first):
-            self._not_this("is not a TextGrid", "give a TextGrid that Praat, ELAN or an aligner wrote")
+            self._not_this(*_NO_TEXTGRID)
         next(self._tokens)
         kind, name = next(self._tokens, ("", ""))
         if kind != "text" or name not in ("TextGrid", "Praat TextGrid"):

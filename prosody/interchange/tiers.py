@@ -20,7 +20,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from prosody import markers
 from prosody.dataset import Word
@@ -30,13 +30,11 @@ from prosody.interchange.annotation import SHORTEST_S, Annotation, Part, checked
 from prosody.interchange.textgrid import Interval, IntervalTier, Point, PointTier, TextGrid
 from prosody.markers import BY_TOKEN, MarkedText, MarkedWord
 
-SILENCES = frozenset(
-    [
-        "",
-        *"sil sp spn silence pau <eps> <unk> <sil> <sp> <p> <p:> <usb> <nib> <s> </s> <noise> <vocnoise>".split(),
-        *"<laugh> <breath> {sl} {sp} {ns} {lg} {br} {cg} [sil] [silence] [noise] [breath] [laughter] (.) # _".split(),
-    ]
-)
+SILENCES = frozenset((
+    "", "sil", "sp", "spn", "silence", "pau", "_", "#", "(.)", "<eps>", "<unk>", "<sil>", "<sp>", "<p>", "<p:>",
+    "<usb>", "<nib>", "<s>", "</s>", "<noise>", "<vocnoise>", "<laugh>", "<breath>", "{sl}", "{sp}", "{ns}", "{lg}",
+    "{br}", "{cg}", "[sil]", "[silence]", "[noise]", "[breath]", "[laughter]",
+))  # fmt: skip
 _WORD_TIERS = ("words", "word", "ort-mau")
 _PLACEHOLDER = "…"  # a word after markers that stand alone, so that they parse
 
@@ -124,7 +122,7 @@ def word_tier(grid: TextGrid, *, path: PathLike | None = None, tier: str | None 
         if not fitting:
             raise ProsodyError(path, None, f"has no interval tier “{tier}”, but {there}", "name one of them")
         return fitting[0]
-    for fits in (*(_is(name) for name in _WORD_TIERS), *(_ends(name) for name in _WORD_TIERS)):
+    for fits in (*(name.__eq__ for name in _WORD_TIERS), lambda name: name.endswith(_WORD_TIERS)):
         fitting = [one for one in intervals if fits(one.name.strip().lower())]
         if len(fitting) > 1:
             both = ", ".join(f"“{one.name}”" for one in fitting)
@@ -144,14 +142,6 @@ class _Item:
     place: str
     markers: list[str] = field(default_factory=list)
     after: str | None = None
-
-
-def _is(name: str) -> Callable[[str], bool]:
-    return lambda given: given == name
-
-
-def _ends(name: str) -> Callable[[str], bool]:
-    return lambda given: given.endswith(name)
 
 
 def _beside(grid: TextGrid, words_name: str) -> Callable[[str], IntervalTier | PointTier | None]:
@@ -279,7 +269,9 @@ def _place_markers(items: list[_Item], written: Sequence[Interval], name: str, p
     return final
 
 
-def _label(label: str, words: list[str], path: PathLike | None, place: str) -> tuple[tuple[str, ...], MarkedText | None]:
+def _label(
+    label: str, words: list[str], path: PathLike | None, place: str
+) -> tuple[tuple[str, ...], MarkedText | None]:
     """The markers of a label, or the marked words that it holds; a marker may stand there without its brackets."""
     chunks = label.split()
     if not set(chunks) & set(words) and all(f"<{chunk.strip('<>')}>" in BY_TOKEN for chunk in chunks):
@@ -326,9 +318,10 @@ def _insert_untimed(items: list[_Item], point: Point, path: PathLike | None, pla
     marked = _parsed(point.text, path, place)
     if not marked.words:
         raise ProsodyError(path, place, f"{point.text.strip()} stands alone", "write it before a word")
-    at = 0
-    for at, item in enumerate([*items, None]):
-        if item is None or (item.end > item.start and point.time - item.start <= item.end - point.time):
+    at = len(items)
+    for k, item in enumerate(items):
+        if item.end > item.start and point.time - item.start <= item.end - point.time:
+            at = k
             break
     low = items[at - 1].end if at else 0.0
     high = items[at].start if at < len(items) else max(low, point.time)
@@ -340,7 +333,7 @@ def _insert_untimed(items: list[_Item], point: Point, path: PathLike | None, pla
 
 def _settle_afters(items: list[_Item], final: str | None, path: PathLike | None) -> str | None:
     """Give each pause that is written after a word to the next word; returns the one after the last."""
-    for item, after in zip(items, items[1:], strict=False):
+    for item, after in pairwise(items):
         if item.after:
             after.markers = list(slot([item.after, *after.markers], path, after.place, after.text))
     last = items[-1].after if items else None
