@@ -30,7 +30,7 @@ def marked_text(text: str) -> MarkedText:
         from prosody.speech.audio import read_transcript
 
         return read_transcript(path)
-    if path.suffix.lower() in (".txt", ".md") and not any(c.isspace() for c in text):
+    if path.suffix.lower() in (".txt", ".md", ".textgrid") and not any(c.isspace() for c in text):
         raise ProsodyError(path, None, "not found", "check the name")
     return markers.parse(_decoded(text, "text"), path="text")
 

@@ -77,11 +77,15 @@ def read(path: str | os.PathLike[str], *, sample_rate: int = SAMPLE_RATE) -> Aud
 
 
 def read_transcript(path: str | os.PathLike[str], *, repair: bool = False) -> markers.MarkedText:
-    """Read a transcript with markers. repair: as for `markers.parse`.
+    """Read a transcript with markers: a text, or a TextGrid, whose times are not used. repair: as for `markers.parse`.
 
     Raises ProsodyError if the file is missing, empty, not UTF-8 text, holds no words, or breaks the marker grammar
-    (with line and column).
+    (with line and column, or tier and interval).
     """
+    if Path(path).suffix.lower() == ".textgrid":
+        from prosody.interchange import textgrid, tiers
+
+        return tiers.from_textgrid(textgrid.read(path), path=path).marked
     text = files.read_text(path)
     remedy = "write the words of the recording into it, with their markers"
     if not text.strip():

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,12 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from prosody import workflow
+from prosody.interchange import textgrid
+from prosody.interchange.tiers import from_textgrid
 from prosody.sample.ready import ready_sample
 from prosody.speech.align import align
 from prosody.speech.audio import Audio, read
 
 SHARED = workflow.root().parent / "shared" / "data"
-SILENT = {"", "sil", "sp", "spn", "<eps>"}
 
 
 @dataclass(frozen=True)
@@ -46,21 +46,9 @@ def clips() -> Iterator[Clip]:
     yield Clip("sample", read(sample.audio), words, starts)
     for group in ("mfa", "wavelet"):
         for grid in sorted((SHARED / group).glob("*.TextGrid")):
-            found = [(text, start) for start, _, text in word_tier(grid) if text.lower() not in SILENT]
-            words, starts = zip(*found, strict=True)
+            found = from_textgrid(textgrid.read(grid), path=grid).words
+            words, starts = zip(*((word.text, word.start) for word in found), strict=True)
             yield Clip(group, read(grid.with_suffix(".wav")), words, starts)
-
-
-def word_tier(path: Path) -> list[tuple[float, float, str]]:
-    """Intervals (start, end, text) of the tier named "words" (or ending so) of a long or short TextGrid."""
-    text = path.read_text(encoding="utf-8")
-    tokens = re.findall(r'"(?:[^"]|"")*"|(?<![\w\[])-?\d+(?:\.\d+)?(?![\w\]])', text)
-    for at, token in enumerate(tokens):
-        if token.startswith('"') and token.strip('"').lower().endswith("words"):
-            count = int(float(tokens[at + 3]))
-            body = tokens[at + 4 : at + 4 + 3 * count]
-            return [(float(body[k]), float(body[k + 1]), body[k + 2].strip('"')) for k in range(0, len(body), 3)]
-    raise SystemExit(f"{path}: no tier of words")
 
 
 def figures(errors_s: Sequence[np.ndarray]) -> dict[str, float]:

@@ -6,6 +6,7 @@ import pytest
 import soundfile
 from speech_sounds import noise, silence, tone
 
+from prosody import markers
 from prosody.errors import ProsodyError
 from prosody.speech import audio, blocks
 from prosody.speech.audio import read, read_transcript, write_wav
@@ -230,3 +231,11 @@ def test_bad_transcripts(tmp_path, data, match):
 def test_missing_transcript(tmp_path):
     with pytest.raises(ProsodyError, match="not found"):
         read_transcript(tmp_path / "none.txt")
+
+
+def test_a_textgrid_is_a_transcript(tmp_path):
+    words = '"IntervalTier" "words" 0 3 3 0 1 "we" 1 2 "" 2 3 "<emph> did"'
+    marks = '"IntervalTier" "markers" 0 3 1 1 2 "<pause_long>"'
+    path = tmp_path / "talk.TextGrid"
+    path.write_text(f'File type = "ooTextFile"\nObject class = "TextGrid"\n0 3 <exists> 2 {words} {marks}\n')
+    assert markers.render(read_transcript(path)) == "we <pause_long> <emph> did"
