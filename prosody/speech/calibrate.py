@@ -25,6 +25,7 @@ from prosody.errors import ProsodyError
 from prosody.speech.detect import DetectParameters, agreement, detect
 
 ENOUGH = 8  # markers of a kind below which its threshold stays
+_REMEMBERED = 16  # ways through a grid
 _ROUNDS = 2  # thresholds depend on each other a little
 _PULL = 1.0  # what moving a threshold by its scale costs in kappa, times the square root of the number of examples
 
@@ -175,6 +176,7 @@ class _Heard:
         self.measured = [word.measured for word in words]
         self.written = _table([word.markers for word in words])
         self._known: dict[DetectParameters, np.ndarray] = {}
+        self._along: dict[tuple[DetectParameters, ...], np.ndarray] = {}
 
     def with_(self, parameters: DetectParameters) -> np.ndarray:
         """Whether each marker is heard before each word [shape=(n_words, 7), bool]."""
@@ -182,9 +184,40 @@ class _Heard:
             self._known[parameters] = _table(detect(self.measured, parameters))
         return self._known[parameters]
 
+    def along(self, way: Sequence[DetectParameters], columns: list[int]) -> np.ndarray:
+        """The same for some markers as one threshold goes up [shape=(n_values, n_words, n_columns), bool].
+
+        On the way from one value to another what is heard of a word changes once at most. So where it is the same at
+        both ends it is the same between, and most words need not be asked about there.
+        """
+        key = tuple(way)
+        if key not in self._along:
+            heard = np.empty((len(way), len(self.measured), len(columns)), dtype=bool)
+
+            def ask(at: int, words: np.ndarray) -> None:
+                heard[at, words] = _table(detect([self.measured[k] for k in words], way[at]))[:, columns]
+
+            def fill(low: int, high: int, words: np.ndarray) -> None:
+                same = (heard[low, words] == heard[high, words]).all(axis=1)
+                heard[low + 1 : high, words[same]] = heard[low, words[same]]
+                others, middle = words[~same], (low + high) // 2
+                if high - low > 1 and len(others):
+                    ask(middle, others)
+                    fill(low, middle, others)
+                    fill(middle, high, others)
+
+            everything = np.arange(len(self.measured))
+            ask(0, everything)
+            ask(len(way) - 1, everything)
+            fill(0, len(way) - 1, everything)
+            if len(self._along) >= _REMEMBERED:
+                del self._along[next(iter(self._along))]
+            self._along[key] = heard
+        return self._along[key]
+
 
 def _table(slots: Sequence[Sequence[str]]) -> np.ndarray:
-    return np.array([[token in slot for token in markers.TOKENS] for slot in slots], dtype=bool)
+    return np.array([[token in slot for token in markers.TOKENS] for slot in slots], dtype=bool).reshape(-1, 7)
 
 
 def _columns(search: Search) -> list[int]:
@@ -216,7 +249,8 @@ def _fit(heard: _Heard, used: np.ndarray, start: DetectParameters, searches: Seq
             values = [default, *np.arange(search.grid[0], search.grid[1] + 1e-9, search.grid[2]).round(4).tolist()]
             tried = [(value, _with(now, {search.name: value})) for value in sorted(set(values))]
             possible = [(value, one) for value, one in tried if one is not None]
-            agreed = _smooth([_kappa(written, heard.with_(one)[used][:, columns]) for _, one in possible])
+            along = heard.along([one for _, one in possible], columns)
+            agreed = _smooth([_kappa(written, at[used]) for at in along])
             cost = _PULL / math.sqrt(written.sum()) / search.scale
             gains = [k - cost * abs(value - default) for k, (value, _) in zip(agreed, possible, strict=True)]
             now = possible[int(np.argmax(gains))][1]

@@ -107,5 +107,5 @@ def test_a_folder_that_cannot_be_read_is_told_and_the_rest_goes_on(tmp_path, mon
 @pytest.mark.parametrize("name", ["gone", "file.wav"])
 def test_no_folder(tmp_path, name):
     (tmp_path / "file.wav").touch()
-    with pytest.raises(ProsodyError, match="not found|not a folder"):
+    with pytest.raises(ProsodyError, match=r"not found|not a folder"):
         find(tmp_path / name)

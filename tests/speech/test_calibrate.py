@@ -1,0 +1,228 @@
+"""calibrate: thresholds found again for annotators that are known, and left alone where nothing can be learnt."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from prosody import cli, dataset, markers
+from prosody.dataset import Segment, Word, text_of
+from prosody.errors import ProsodyError
+from prosody.sample.build import write_sample
+from prosody.speech.audio import read, read_transcript, write_wav
+from prosody.speech.calibrate import ENOUGH, calibrate, load_parameters, save_parameters, searched
+from prosody.speech.detect import DetectParameters, detect
+from prosody.speech.hear import hear
+from prosody.voice.speak import speak
+
+DEFAULT = DetectParameters()
+OTHER = {"pause_short_s": 0.34, "pause_long_s": 1.3, "level_st": 4.0, "slope_st": 5.0, "emph_prominence": 2.4}
+OTHER = {name: value for name, value in OTHER.items() if name in vars(DEFAULT)}
+
+
+def measured(n, seed=0):
+    """Measurements of `n` words, as broad as in lively speech."""
+    rng = np.random.default_rng(seed)
+    pause = np.where(rng.random(n) < 0.35, rng.gamma(2.0, 0.4, n), 0.0)
+    columns = {
+        "f0_level_st": rng.normal(0, 3, n),
+        "f0_slope_st": rng.normal(0, 3.5, n),
+        "f0_excursion_st": rng.gamma(2, 1, n),
+        "f0_peak_st": rng.normal(1, 3, n),
+        "energy_db": rng.normal(0, 3, n),
+        "duration_s": rng.gamma(4, 0.08, n),
+        "duration_z": rng.normal(0, 1, n),
+        "pause_before_s": pause,
+        "voiced": rng.random(n),
+        "prominence": rng.normal(0, 1.2, n),
+    }
+    return [{name: float(values[k]) for name, values in columns.items()} for k in range(n)]
+
+
+def words_of(measurements, marked):
+    pairs = enumerate(zip(measurements, marked, strict=True))
+    return [Word(f"w{k}", 0.4 * k, 0.4 * k + 0.3, tuple(own), one) for k, (one, own) in pairs]
+
+
+def annotated(n, seed=0, **thresholds):
+    """Words marked by somebody with thresholds of their own."""
+    found = measured(n, seed)
+    return words_of(found, detect(found, DetectParameters(**thresholds)))
+
+
+def figures(found):
+    return {one.marker: one for one in found.scores}
+
+
+def test_an_annotators_thresholds_are_found_again():
+    found = calibrate(annotated(1500, **OTHER))
+    for name, value in OTHER.items():
+        assert getattr(found.parameters, name) == pytest.approx(value, abs=0.12 * value + 0.02), name
+    for search in searched():
+        for token in search.markers:
+            row = figures(found)[token]
+            assert row.f1_after > 0.93 > row.f1_before, row
+    assert all(one.why == "" for one in found.fitted)
+
+
+def test_a_noisy_annotator_is_followed_too():
+    words = annotated(3000, **OTHER)
+    rng = np.random.default_rng(1)
+    words = [dataclasses.replace(w, markers=()) if rng.random() < 0.2 else w for w in words]  # one in five overlooked
+    found = calibrate(words)
+    assert abs(found.parameters.slope_st - OTHER["slope_st"]) < 0.8
+    assert figures(found)["<pitch_rising>"].f1_after > figures(found)["<pitch_rising>"].f1_before + 0.1
+
+
+def test_one_who_hears_as_the_defaults_changes_nothing_much():
+    found = calibrate(annotated(1500))
+    for one in found.fitted:
+        assert one.after == pytest.approx(one.before, rel=0.1)
+    assert all(row.f1_after >= row.f1_before - 0.01 for row in found.scores)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_markers_without_rhyme_or_reason_give_no_gain(seed):
+    words = annotated(1200, **OTHER)
+    shuffled = np.random.default_rng(seed).permutation(len(words))
+    words = [dataclasses.replace(w, markers=words[k].markers) for w, k in zip(words, shuffled, strict=True)]
+    for row in calibrate(words).scores:
+        assert abs(row.f1_after - row.f1_before) < 0.06, row
+
+
+def test_the_figures_come_from_words_that_were_not_fitted_on():
+    """Somebody who changes halfway: what fits one half does not fit the other, and the figures say so."""
+    early, late = annotated(800, 0, slope_st=1.5), annotated(800, 1, slope_st=6.0)
+    found = calibrate([*early, *late], folds=2)
+    own = [calibrate(half).scores for half in (early, late)]
+    k = markers.TOKENS.index("<pitch_rising>")
+    assert found.scores[k].f1_after < min(one[k].f1_after for one in own) - 0.2
+
+
+def test_too_few_examples_move_nothing():
+    words = annotated(400, **OTHER)
+    seen = 0
+    few = []
+    for word in words:  # all but a handful of the rises and falls are taken away
+        slope = {"<pitch_rising>", "<pitch_falling>"} & set(word.markers)
+        seen += len(slope)
+        kept = tuple(t for t in word.markers if t not in slope or seen < ENOUGH)
+        few.append(dataclasses.replace(word, markers=kept))
+    found = calibrate(few)
+    assert found.parameters.slope_st == DEFAULT.slope_st
+    fitted = next(one for one in found.fitted if one.name == "slope_st")
+    assert fitted.n == ENOUGH - 1 and "only 7 examples" in fitted.why
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_dozen_examples_move_no_threshold_far(seed):
+    found = calibrate(annotated(60, seed, **OTHER))
+    for search in searched():
+        moved = abs(getattr(found.parameters, search.name) - getattr(DEFAULT, search.name))
+        assert moved <= 2 * search.scale, search.name
+
+
+def test_only_searched_thresholds_move():
+    start = DetectParameters(pause_width_s=0.05)
+    found = calibrate(annotated(600, **OTHER), parameters=start)
+    names = {search.name for search in searched()}
+    moved = {name for name, value in vars(found.parameters).items() if value != getattr(start, name)}
+    assert moved <= names and moved
+    assert {"pause_short_s", "pause_long_s", "level_st", "slope_st"} <= names
+
+
+def test_what_cannot_be_calibrated_is_told():
+    with pytest.raises(ProsodyError, match="only 20 words"):
+        calibrate(annotated(20))
+    with pytest.raises(ProsodyError, match="folds"):
+        calibrate(annotated(200), folds=1)
+    with pytest.raises(ProsodyError, match="no measurement"):
+        calibrate([dataclasses.replace(word, measured={}) for word in annotated(200)])
+
+
+def test_parameters_in_a_file(tmp_path):
+    path = tmp_path / "mine.json"
+    save_parameters(path, DetectParameters(slope_st=4.5))
+    assert load_parameters(path) == DetectParameters(slope_st=4.5)
+    with pytest.raises(ProsodyError, match="already exists"):
+        save_parameters(path, DEFAULT)
+    path.write_text('{"level_st": 3}')
+    assert load_parameters(path) == DetectParameters(level_st=3.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"slop_st": 3}', "did you mean 'slope_st'"),
+        ('{"slope_st": "3"}', "give a number"),
+        ('{"slope_st": true}', "give a number"),
+        ('{"slope_st": null}', "give a number"),
+        ('{"pause_short_s": 2.0}', "not below pause_long_s"),
+        ('{"slope_st": NaN}', "not JSON"),
+        ('{"slope_st": 1e999}', "finite"),
+        ('{"slope_st": 1' + "0" * 400 + "}", "too large"),
+        ("[1, 2]", "no JSON object"),
+        ("slope_st = 3", "not JSON"),
+    ],
+)
+def test_a_file_that_holds_no_parameters(tmp_path, text, told):
+    path = tmp_path / "mine.json"
+    path.write_text(text)
+    with pytest.raises(ProsodyError, match=told) as caught:
+        load_parameters(path)
+    assert "mine.json" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def heard_sample(tmp_path_factory):
+    """The first answers of the built-in corpus, heard with the markers they were written with."""
+    files = write_sample(tmp_path_factory.mktemp("sample"), answers=8)
+    return hear(read(files.audio), read_transcript(files.transcript)).words
+
+
+def test_the_built_in_corpus(heard_sample):
+    found = calibrate(heard_sample)
+    for row in found.scores:
+        assert row.f1_after >= row.f1_before - 0.02, row
+    for search in searched():
+        moved = abs(getattr(found.parameters, search.name) - getattr(DEFAULT, search.name))
+        assert moved <= 2 * search.scale, search.name
+
+
+def saved(folder, words, review="unreviewed"):
+    """A dataset of one segment with these words."""
+    (folder / "segments").mkdir(parents=True)
+    end = words[-1].end
+    write_wav(folder / "segments" / "a.wav", np.full(2400, 0.1, dtype=np.float32), 24_000)
+    segment = Segment("segments/a.wav", text_of(words), end, 0.0, end, "train", tuple(words))
+    segment = dataclasses.replace(segment, review={"status": review, "by": None, "at": None})
+    info = {"source_file": "a.wav", "source_sha256": "0" * 64, "sample_rate": 24_000, "profile": None, "parameters": {}}
+    dataset.save(folder, [segment], info)
+    return folder
+
+
+def test_the_commands(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PROSODY_SETUP", "off")
+    monkeypatch.setenv("PROSODY_RUNS_DIR", str(tmp_path / "runs"))
+    folder = saved(tmp_path / "data", annotated(600, **OTHER), review="accepted")
+    out = tmp_path / "mine.json"
+    assert cli.main(["calibrate", str(folder), "-o", str(out), "--json"]) == 0
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
+    assert told["parameters"] == json.loads(out.read_text())
+    assert set(told["markers"]) == set(markers.TOKENS)
+    assert "1 of 1 segments are reviewed" in captured.err
+    assert cli.main(["calibrate", str(folder)]) == 0
+    assert "<pitch_rising>" in capsys.readouterr().out
+    for wrong in (["calibrate", str(folder), "-o", str(out)], ["calibrate", str(tmp_path / "none")]):
+        assert cli.main(wrong) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    out.write_text('{"pause_long_s": 60, "pause_short_s": 50}')
+    text = "We had soup. <pause_long> Then we went back to work."
+    speak(markers.parse(text), out=tmp_path / "a.wav")
+    words = ["detect", str(tmp_path / "a.wav"), text, "--json"]
+    assert cli.main(words) == 0
+    assert "<pause_long>" in json.loads(capsys.readouterr().out)["text"]
+    assert cli.main([*words, "--parameters", str(out)]) == 0
+    assert "<pause" not in json.loads(capsys.readouterr().out)["text"]
