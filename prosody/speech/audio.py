@@ -45,6 +45,7 @@ class Audio:
     source_rate: int
     channels: int
     notes: tuple[str, ...] = ()
+    clipped: int | None = None
 
     @property
     def duration(self) -> float:
@@ -65,7 +66,7 @@ def read(path: str | os.PathLike[str], *, sample_rate: int = SAMPLE_RATE) -> Aud
         source_rate, channels = file.samplerate, file.channels
         _refuse_no_room(path, file, sample_rate)
         samples, told = in_mono(file, path, partial(_gathered, file, sample_rate))
-    notes = [told] if told else []
+    notes = [told.channels] if told.channels else []
     if source_rate != sample_rate:
         above = f"; nothing above {source_rate // 2:,} Hz in it" if source_rate < sample_rate else ""
         notes.append(f"{source_rate:,} Hz: resampled to {sample_rate:,} Hz{above}")
@@ -73,7 +74,7 @@ def read(path: str | os.PathLike[str], *, sample_rate: int = SAMPLE_RATE) -> Aud
     if peak > _LOUDEST:
         samples /= np.float32(peak)
         notes.append(f"up to {peak:,.0f} times full scale: made quieter, to fit")
-    return Audio(samples, sample_rate, path, digest, source_rate, channels, tuple(notes))
+    return Audio(samples, sample_rate, path, digest, source_rate, channels, tuple(notes), told.clipped)
 
 
 def read_transcript(path: str | os.PathLike[str], *, repair: bool = False) -> markers.MarkedText:

@@ -33,9 +33,19 @@ _SIDE_S = 0.1  # grid on which two channels are compared
 _SIDE_DB = 12.0  # a channel this much above the other is alone in holding the sound ...
 _SIDE_SHARE = 0.1  # ... and where each is so for this share of the sounding time, they hold different voices
 _SOUNDING_DB = -35.0
+_CUT_OFF = 0.999  # of a channel's highest level: where this many samples in a row are above it, a peak was cut off
+_CUT_OFF_RUN = 3
 
 Progress = Callable[[float], None]
 Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is to be told of a recording that was read: of its channels, and how many of its peaks are cut off."""
+
+    channels: str | None
+    clipped: int
 
 
 @dataclass
@@ -43,7 +53,8 @@ class Levels:
     """What the channels of a recording hold, summed up while it is read.
 
     mix, channels [shape=(n_channels,)]: summed power of the mean of all channels, and of each. peak: of the mix.
-    sides [each shape=(n, n_channels)]: power of each channel every 0.1 s or so.
+    sides [each shape=(n, n_channels)]: power of each channel every 0.1 s or so. flat: highest level of a channel in a
+    block, and how often it stays there for some samples.
     """
 
     n_channels: int
@@ -51,6 +62,7 @@ class Levels:
     peak: float = 0.0
     channels: np.ndarray = field(init=False)
     sides: list[np.ndarray] = field(default_factory=list)
+    flat: list[tuple[float, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.channels = np.zeros(self.n_channels)
@@ -58,6 +70,7 @@ class Levels:
     def add(self, block: np.ndarray, mono: np.ndarray, sample_rate: int) -> None:
         """Count in a block [shape=(n, n_channels)] and its mix [shape=(n,)]."""
         self.peak = max(self.peak, float(mono.max()), -float(mono.min()))
+        self.flat += [flat_peaks(channel) for channel in block.T]
         if self.n_channels == 1:
             return
         self.mix += float(np.square(mono, dtype=np.float64).sum())
@@ -83,6 +96,11 @@ class Levels:
             return None, f"{count}: mixed down to mono, but {told}"
         return None, f"{count}: mixed down to mono"
 
+    def clipped(self) -> int:
+        """Places where peaks are cut off at the highest level of the recording."""
+        highest = max(level for level, _ in self.flat)
+        return sum(n for level, n in self.flat if level >= _CUT_OFF * highest)
+
     def _two_voices(self) -> bool:
         """Whether each of two channels is often far louder than the other."""
         sides = np.concatenate(self.sides)
@@ -91,6 +109,20 @@ class Levels:
         ratio = 10 ** (_SIDE_DB / 10)
         left, right = (sounding > ratio * sounding[:, ::-1]).mean(axis=0) if len(sounding) else (0.0, 0.0)
         return min(left, right) >= _SIDE_SHARE
+
+
+def flat_peaks(samples: np.ndarray) -> tuple[float, int]:
+    """The highest level [0..] in `samples` [shape=(n,)], and how often they stay at it for three in a row."""
+    top, bottom = float(samples.max()), float(samples.min())
+    level = max(top, -bottom)
+    n = 0
+    for extreme, beyond in ((top, samples >= _CUT_OFF * level), (-bottom, samples <= -_CUT_OFF * level)):
+        if extreme < _CUT_OFF * level or level <= 0:
+            continue
+        at = np.flatnonzero(beyond)
+        ends = np.flatnonzero(np.diff(at, append=at[-1] + 2) > 1)
+        n += int((np.diff(ends, prepend=-1) >= _CUT_OFF_RUN).sum())
+    return level, n
 
 
 @contextmanager
@@ -128,8 +160,8 @@ def in_mono(
     path: Path,
     work: Callable[[Iterator[np.ndarray]], Made],
     progress: Progress | None = None,
-) -> tuple[Made, str | None]:
-    """What `work` makes of all blocks of an open recording, and what is to be told of its channels.
+) -> tuple[Made, Told]:
+    """What `work` makes of all blocks of an open recording, and what is to be told of it.
 
     work: called with blocks [each shape=(n,)] of float32, the mean of all channels. Where these turn out to cancel each
     other, or all but one hold nothing, `work` is called again, with the blocks of the loudest. progress: called with
@@ -138,7 +170,8 @@ def in_mono(
     """
     levels = Levels(file.channels)
     made = work(_mixed(file, path, levels, None, progress))
-    channel, told = levels.choice()
+    channel, note = levels.choice()
+    told = Told(note, levels.clipped())
     if channel is not None:
         del made
         with _decoding(path):

@@ -11,6 +11,7 @@ import numpy as np
 
 from prosody import markers
 from prosody.errors import ProsodyError
+from prosody.speech.blocks import flat_peaks
 from prosody.speech.energy import HOP_S, THRESHOLD_DB, energy_db, noise_floor_db, threshold_above_noise
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ SHORT_S = 300.0
 SHORTEST_SOUND_S = 0.5
 LOW_RATE = 16_000
 QUIET_PEAK_DB = -30.0
-CLIPPED_LEVEL = 0.985  # share of full scale
-CLIPPED_RUN = 3  # samples in a row
+CLIPPED_LEVEL = 0.985  # share of full scale, for sound that was not read from a file
+CLIPPED_PEAKS = 3  # one or two may be flat by themselves
 WORDS_A_MINUTE = (60.0, 300.0)
 LETTERS_A_SECOND = (4.0, 24.0)  # of sound, not counting silence; usual English speech has 12 to 18
 FEW_MARKERS = 30
@@ -101,26 +102,19 @@ def _length(audio: Audio) -> Finding:
 
 
 def _level(audio: Audio) -> Iterator[Finding]:
-    loud = np.abs(audio.samples)
-    peak_db = 20 * np.log10(max(float(loud.max()), 1e-9))
+    peak, clipped = flat_peaks(audio.samples)
+    if audio.clipped is not None:  # resampling rounds off what was flat
+        clipped = audio.clipped
+    elif peak < CLIPPED_LEVEL:
+        clipped = 0
+    peak_db = 20 * np.log10(max(peak, 1e-9))
     level = "warning" if peak_db < QUIET_PEAK_DB else "ok"
     remedy = ": very quiet, so that noise weighs more; record closer to the microphone" if level == "warning" else ""
     yield Finding(level, "level", f"peak {peak_db:.1f} dB of full scale{remedy}")
-    clipped = _clipped_runs(loud)
-    if clipped:
+    if clipped >= CLIPPED_PEAKS:
         yield Finding("warning", "clipping", f"{clipped:,} places where the peaks are cut off; lower the input level")
     else:
         yield Finding("ok", "clipping", "none")
-
-
-def _clipped_runs(loud: np.ndarray) -> int:
-    """Runs of at least `CLIPPED_RUN` samples in a row at the recording's highest level, near full scale."""
-    limit = max(float(loud.max()) * 0.999, CLIPPED_LEVEL)
-    at = np.flatnonzero(loud >= limit)
-    if len(at) < CLIPPED_RUN:
-        return 0
-    runs = np.split(at, np.flatnonzero(np.diff(at) > 1) + 1)
-    return sum(len(run) >= CLIPPED_RUN for run in runs)
 
 
 def _noise(energy: np.ndarray) -> Finding:
