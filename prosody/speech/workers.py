@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, InvalidStateError, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 
@@ -27,12 +27,29 @@ def processes(n: int) -> Iterator[Executor]:
     try:
         yield pool
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
+        with _without_complaints():
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            pool.shutdown(cancel_futures=True)
         raise
-    finally:
+    else:
         pool.shutdown()
+
+
+@contextmanager
+def _without_complaints() -> Iterator[None]:
+    """A pool that loses its workers stumbles over tasks that were cancelled, and tells stderr in many lines."""
+    hook = threading.excepthook
+
+    def quiet(told: threading.ExceptHookArgs) -> None:
+        if told.exc_type is not InvalidStateError:
+            hook(told)
+
+    threading.excepthook = quiet
+    try:
+        yield
+    finally:
+        threading.excepthook = hook
 
 
 def available() -> int:
