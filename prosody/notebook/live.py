@@ -53,20 +53,32 @@ def one_line(*, interactive: bool) -> Callable[[str], None]:
 
 
 def player(samples: np.ndarray, sample_rate: int, title: str = "") -> HTML:
-    """Sound to play in the page, MP3 inside it, so that it plays offline and in a saved notebook.
+    """Sound to play in the page, under its title.
 
     samples [shape=(n,)]: mono, -1..1.
     """
     import html
 
-    import soundfile
     from IPython.display import HTML
 
+    label = html.escape(title)
+    played = sound(samples, sample_rate, title)
+    return HTML(f'<figure style="margin:0"><figcaption>{label}</figcaption>{played}</figure>')
+
+
+def sound(samples: np.ndarray, sample_rate: int, label: str) -> str:
+    """HTML of a sound to play: MP3 inside it, so that it plays offline and in a saved notebook; "" of no samples.
+
+    samples [shape=(n,)]: mono, -1..1. label: told to those who don't see the player.
+    """
+    import html
+
+    import soundfile
+
+    if not len(samples):
+        return ""
     packed = io.BytesIO()
     soundfile.write(packed, samples, sample_rate, format="MP3", subtype="MPEG_LAYER_III")
-    sound = base64.b64encode(packed.getvalue()).decode("ascii")
-    label = html.escape(title)
-    return HTML(
-        f'<figure style="margin:0"><figcaption>{label}</figcaption>'
-        f'<audio controls aria-label="{label}" src="data:audio/mpeg;base64,{sound}"></audio></figure>'
-    )
+    data = base64.b64encode(packed.getvalue()).decode("ascii")
+    source = f"data:audio/mpeg;base64,{data}"
+    return f'<audio controls aria-label="{html.escape(label)}" style="height:32px;width:230px" src="{source}"></audio>'

@@ -1,16 +1,21 @@
-"""The figure of one segment: its words with their markers, f0, waveform and pauses."""
+"""The figure of one segment: its words with their markers, written and heard, f0, energy, waveform and pauses."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from prosody.dataset import Word
-from prosody.markers import BY_TOKEN, MARKERS
+from prosody.dataset import Segment, Word
+from prosody.markers import BY_TOKEN, MARKERS, TOKENS
 from prosody.notebook import style
+from prosody.notebook.behind import hover
+from prosody.speech.audio import Audio
+from prosody.speech.detect import decide
+from prosody.speech.measure import Tracks
+from prosody.speech.profile import Profile
 
 _SYMBOLS = {  # a second channel beside colour
     "<emph>": "star",
@@ -22,42 +27,49 @@ _SYMBOLS = {  # a second channel beside colour
     "<pitch_falling>": "line-nw-open",
 }
 _MOST_LANES = 4
-_LANE_PIXELS = 42
+_LANE_PIXELS = 62
+_ROWS_PIXELS = (200, 100, 90)  # f0, energy, waveform
+_ABOVE, _BELOW, _STROKE = 0.3, -0.36, -0.19  # in lanes, from a word's middle
 _MIN_PAUSE_S = 0.2
+_FLOOR_DB = -90.0
+_BELOW_THRESHOLD_DB = 20.0  # how much of the silence is shown
+
+Place = Callable[[float], float]
 
 
 def segment_view(
-    samples: np.ndarray,
-    sample_rate: int,
-    words: Sequence[Word],
-    f0_times: np.ndarray,
-    f0_hz: np.ndarray,
-    f0_median_hz: float,
-    title: str = "",
-    *,
-    start_s: float = 0.0,
+    audio: Audio, tracks: Tracks, segment: Segment, *, speaker: Profile | None = None, title: str = ""
 ) -> go.Figure:
-    """One segment: its words with their markers in colour, f0 in Hz and semitones, the waveform, pauses shaded.
+    """One segment: its words with the markers written above and those heard below, f0, energy, waveform, pauses.
 
-    samples [shape=(n,)]: the segment, mono. words: with times in the source recording, where the segment begins at
-    `start_s`. f0_times [s from the segment's start], f0_hz [Hz, 0 or NaN where unvoiced]: both shape=(n_frames,).
-    f0_median_hz: the speaker's median, 0 st of the right-hand axis.
+    audio, tracks: of the whole recording. segment: as written, its words measured; what is heard is decided from their
+    evidence, and none is shown of words without. speaker: for the median and spread of f0; the recording's own median
+    otherwise. title: the segment's file, unless given.
     """
-    end_s = start_s + len(samples) / sample_rate
+    start_s, end_s = segment.start, segment.end
+    words, heard = segment.words, [_heard(word) for word in segment.words]
     lanes = _lanes(words, end_s - start_s)
-    heights = [_LANE_PIXELS * (max(lanes, default=0) + 1), 210, 120]
-    specs = [[{}], [{"secondary_y": True}], [{}]]
-    figure = make_subplots(3, 1, shared_xaxes=True, vertical_spacing=0.03, row_heights=heights, specs=specs)
-    _add_words(figure, words, lanes)
-    _add_markers(figure, words, lanes, start_s, end_s - start_s)
-    _add_f0(figure, start_s + np.asarray(f0_times), np.asarray(f0_hz, dtype=float), f0_median_hz, (start_s, end_s))
-    style.add_curve(figure, samples, 1 / sample_rate, start=start_s, color=style.WAVE, hover=None, row=3)
+    heights = [_LANE_PIXELS * (max(lanes, default=0) + 1), *_ROWS_PIXELS]
+    specs = [[{}], [{"secondary_y": True}], [{}], [{}]]
+    figure = make_subplots(4, 1, shared_xaxes=True, vertical_spacing=0.025, row_heights=heights, specs=specs)
+    _add_words(figure, words, heard, lanes)
+    _add_markers(figure, words, heard, lanes, start_s, end_s - start_s)
+    _add_f0(figure, tracks, speaker, (start_s, end_s))
+    _add_energy(figure, tracks, (start_s, end_s))
+    part = audio.samples[round(start_s * audio.sample_rate) : round(end_s * audio.sample_rate)]
+    style.add_curve(figure, part, 1 / audio.sample_rate, start=start_s, color=style.WAVE, hover=None, row=4)
     _add_pauses(figure, words, start_s)
-    style.dress(figure, title=title, height=sum(heights) + 140, legend=True)
-    figure.update_yaxes(title_text="amplitude", nticks=5, fixedrange=True, row=3, col=1)
+    style.dress(figure, title=title or segment.audio_file, height=sum(heights) + 150, legend=True)
+    figure.update_yaxes(title_text="amplitude", nticks=4, fixedrange=True, row=4, col=1)
     figure.update_xaxes(range=[round(start_s, 3), round(end_s, 3)], showgrid=False)
-    figure.update_xaxes(title_text="time in the recording (s)", showgrid=True, row=3, col=1)
-    return figure.update_layout(margin={"r": 64})
+    figure.update_xaxes(title_text="time in the recording (s)", showgrid=True, row=4, col=1)
+    if any(word.evidence for word in words):
+        _note(figure, "above a word: written · below: heard · point at a word for its evidence", y=1.0, yref="paper")
+    return figure.update_layout(margin={"r": 64}, hoverdistance=30, hoverlabel=style.HOVER)
+
+
+def _heard(word: Word) -> tuple[str, ...]:
+    return decide(word.evidence) if set(TOKENS) <= set(word.evidence) else ()
 
 
 def _seconds(pixels: float, duration_s: float) -> float:
@@ -74,21 +86,18 @@ def _middle(word: Word) -> float:
     return (word.start + word.end) / 2
 
 
-def _acting(word: Word) -> list[str]:
-    """The word's markers that act on the word itself."""
-    return [token for token in word.markers if BY_TOKEN[token].kind != "pause"]
+def _acting(slot: Sequence[str]) -> list[str]:
+    """The markers that act on the word itself."""
+    return [token for token in slot if BY_TOKEN[token].kind != "pause"]
 
 
-def _hover(word: Word) -> str:
-    times = f"<b>{style.text(word.text)}</b>  {word.start:.2f} to {word.end:.2f} s"
-    return style.lines([times, *(style.meaning(token) for token in word.markers)])
-
-
-def _add_words(figure: go.Figure, words: Sequence[Word], lanes: Sequence[int]) -> None:
+def _add_words(
+    figure: go.Figure, words: Sequence[Word], heard: Sequence[tuple[str, ...]], lanes: Sequence[int]
+) -> None:
     """Each word in its lane over a stroke for its time, in the colour of its first marker."""
     figure.add_scatter(
         x=[x for word in words for x in (round(word.start, 3), round(word.end, 3), None)],
-        y=[y for lane in lanes for y in (-lane - 0.28, -lane - 0.28, None)],
+        y=[y for lane in lanes for y in (_STROKE - lane, _STROKE - lane, None)],
         mode="lines",
         line={"color": style.TEXT, "width": 1},
         opacity=0.6,
@@ -97,40 +106,52 @@ def _add_words(figure: go.Figure, words: Sequence[Word], lanes: Sequence[int]) -
         row=1,
         col=1,
     )
+    first = [next(iter(_acting(word.markers)), None) for word in words]
     figure.add_scatter(
         x=[round(_middle(word), 3) for word in words],
         y=[-lane for lane in lanes],
         mode="text",
-        text=[f"<b>{style.text(word.text)}</b>" if _acting(word) else style.text(word.text) for word in words],
-        textfont={"color": [BY_TOKEN[_acting(w)[0]].color if _acting(w) else style.TEXT for w in words], "size": 12},
-        hovertext=[_hover(word) for word in words],
+        text=[f"<b>{style.text(w.text)}</b>" if t else style.text(w.text) for w, t in zip(words, first, strict=True)],
+        textfont={"color": [BY_TOKEN[token].color if token else style.TEXT for token in first], "size": 12},
+        hovertext=[hover(word, slot) for word, slot in zip(words, heard, strict=True)],
         hovertemplate="%{hovertext}<extra></extra>",
         showlegend=False,
         row=1,
         col=1,
     )
-    lowest = -max(lanes, default=0) - 0.5
-    figure.update_yaxes(visible=False, range=[lowest, 0.75], fixedrange=True, row=1, col=1)
+    lowest = -max(lanes, default=0) - 0.6
+    figure.update_yaxes(visible=False, range=[lowest, 0.62], fixedrange=True, row=1, col=1)
 
 
 def _add_markers(
-    figure: go.Figure, words: Sequence[Word], lanes: Sequence[int], start_s: float, duration_s: float
+    figure: go.Figure,
+    words: Sequence[Word],
+    heard: Sequence[tuple[str, ...]],
+    lanes: Sequence[int],
+    start_s: float,
+    duration_s: float,
 ) -> None:
-    """A symbol over the word that a marker acts on, two side by side; a pause stands in its gap, at the top."""
+    """A symbol over the word for a marker that is written, under it for one that is heard; a pause stands in its gap.
+
+    One entry in the legend shows and hides a marker's symbols, above and below.
+    """
     places: dict[str, list[tuple[float, float, str]]] = {}
     for i, word in enumerate(words):
-        acting = _acting(word)
-        for token in word.markers:
-            if token in acting:
-                aside = acting.index(token) - (len(acting) - 1) / 2
-                x, y = _middle(word) + _seconds(16 * aside, duration_s), 0.42 - lanes[i]
-            else:
-                x, y = ((words[i - 1].end if i else start_s) + word.start) / 2, 0.42
-            places.setdefault(token, []).append((round(x, 3), y, _hover(word)))
+        told = hover(word, heard[i])
+        gap = ((words[i - 1].end if i else start_s) + word.start) / 2
+        for slot, height in ((word.markers, _ABOVE), (heard[i], _BELOW)):
+            acting = _acting(slot)
+            for token in slot:
+                if token in acting:
+                    aside = acting.index(token) - (len(acting) - 1) / 2
+                    at = _middle(word) + _seconds(16 * aside, duration_s), height - lanes[i]
+                else:
+                    at = gap, height
+                places.setdefault(token, []).append((round(at[0], 3), at[1], told))
     for marker in MARKERS:
         if marker.token not in places:
             continue
-        x, y, hover = zip(*places[marker.token], strict=True)
+        x, y, told = zip(*places[marker.token], strict=True)
         symbol = _SYMBOLS[marker.token]
         line = {"color": marker.color, "width": 3 if symbol.startswith("line") else 1.2}
         figure.add_scatter(
@@ -139,22 +160,29 @@ def _add_markers(
             mode="markers",
             name=style.text(marker.token),
             marker={"color": marker.color, "symbol": symbol, "size": 11, "line": line},
-            hovertext=hover,
+            hovertext=told,
             hovertemplate="%{hovertext}<extra></extra>",
             row=1,
             col=1,
         )
 
 
-def _add_f0(
-    figure: go.Figure, times: np.ndarray, f0_hz: np.ndarray, median_hz: float, ends: tuple[float, float]
-) -> None:
-    """f0 on a logarithmic axis in Hz, the same grid in semitones on the right; the dotted line is the median."""
+def _add_f0(figure: go.Figure, tracks: Tracks, speaker: Profile | None, ends: tuple[float, float]) -> None:
+    """f0 on a logarithmic axis in Hz, the same grid in semitones on the right; the median dotted, ±1 spread a band."""
+    known = speaker.f0_median_hz if speaker is not None else tracks.f0_median_hz
+    if known is None or not np.isfinite(known):
+        figure.update_yaxes(visible=False, row=2, col=1)
+        _note(figure, "no f0: nothing is voiced", y=0.5, yref="y2 domain")
+        return
+    inside = slice(*np.searchsorted(tracks.f0_times, ends))
+    times, f0_hz = tracks.f0_times[inside], tracks.f0_hz[inside]
     voiced = np.isfinite(f0_hz) & (f0_hz > 0)
-    semitones = 12 * np.log2(np.where(voiced, f0_hz, median_hz) / median_hz)
+    semitones = 12 * np.log2(np.where(voiced, f0_hz, known) / known)
+    spread = (speaker.f0_spread_st if speaker is not None else None) or 0.0
     low, high = (np.percentile(semitones[voiced], [2, 98]) if voiced.any() else (0.0, 0.0)) + np.array([-2, 2])
-    low, high = max(-24.0, min(-6.0, float(low))), min(24.0, max(6.0, float(high)))  # a stray frame sets no scale
-    common = {"showlegend": False, "row": 2, "col": 1}
+    edge = max(6.0, spread + 1)
+    low, high = max(-24.0, min(-edge, float(low))), min(24.0, max(edge, float(high)))  # a stray frame sets no scale
+    _add_band(figure, known, spread, ends)
     figure.add_scatter(
         x=np.round(times, 3).astype(np.float32),
         y=np.where(voiced, np.round(f0_hz, 1), np.nan).astype(np.float32),
@@ -162,17 +190,29 @@ def _add_f0(
         mode="lines",
         line={"color": style.F0, "width": 2.5},
         hovertemplate="%{x:.2f} s: %{y:.0f} Hz, %{customdata:+.1f} st<extra></extra>",
-        **common,
+        showlegend=False,
+        row=2,
+        col=1,
     )
-    figure.add_scatter(
-        x=[round(end, 3) for end in ends],
-        y=[0, 0],
-        mode="lines",
-        line={"color": style.TEXT, "dash": "dot", "width": 1.5},
-        hovertemplate=f"the speaker's median, {median_hz:.0f} Hz<extra></extra>",
-        secondary_y=True,
-        **common,
-    )
+    _f0_axes(figure, known, low, high)
+
+
+def _add_band(figure: go.Figure, median_hz: float, spread_st: float, ends: tuple[float, float]) -> None:
+    """The speaker's median as a dotted line, and the band of one spread about it, on the axis of semitones."""
+    x = [round(end, 3) for end in ends]
+    common = {"x": x, "mode": "lines", "showlegend": False, "secondary_y": True, "row": 2, "col": 1}
+    told = f"the speaker's median, {median_hz:.0f} Hz"
+    if spread_st:
+        told += f"; shaded: ±1 spread, {spread_st:.1f} st"
+        edge = {"line": {"width": 0}, "hoverinfo": "skip"}
+        figure.add_scatter(y=[round(-spread_st, 3)] * 2, **edge, **common)
+        figure.add_scatter(y=[round(spread_st, 3)] * 2, fill="tonexty", fillcolor=style.BAND, **edge, **common)
+    line = {"color": style.TEXT, "dash": "dot", "width": 1.5}
+    figure.add_scatter(y=[0, 0], line=line, hovertemplate=f"{told}<extra></extra>", **common)
+    _note(figure, told, y=1.0, yref="y2 domain")
+
+
+def _f0_axes(figure: go.Figure, median_hz: float, low: float, high: float) -> None:
     every = 3 if high - low <= 24 else 6
     ticks = [step for step in range(-24, 25, every) if low <= step <= high]
     hz = [median_hz * 2 ** (step / 12) for step in ticks]
@@ -182,6 +222,23 @@ def _add_f0(
     figure.update_yaxes(title_text="f0 (Hz)", tickvals=hz, ticktext=labels, secondary_y=False, **hz_axis, **place)
     st_axis = {"range": [low, high], "tickvals": ticks, "showgrid": False}
     figure.update_yaxes(title_text="re median (st)", secondary_y=True, **st_axis, **place)
+
+
+def _add_energy(figure: go.Figure, tracks: Tracks, ends: tuple[float, float]) -> None:
+    """Energy frame by frame, and the threshold below which there is silence."""
+    first, stop = (round(end / tracks.hop_s) for end in ends)
+    energy = np.maximum(np.nan_to_num(tracks.energy_db[first:stop], nan=_FLOOR_DB), _FLOOR_DB)
+    told = "%{x:.2f} s: %{y:.1f} dB<extra></extra>"
+    begin = (first + 0.5) * tracks.hop_s
+    style.add_curve(figure, energy, tracks.hop_s, start=begin, color=style.ENERGY, hover=told, row=3)
+    dashed = {"color": style.ACCENT, "dash": "dash", "width": 1.5}
+    threshold = tracks.threshold_db
+    figure.add_hline(y=threshold, line=dashed, row=3, col=1)
+    label = f"silence below {threshold:.0f} dB".replace("-", "−")
+    _note(figure, label, y=threshold, yref="y4", yanchor="top", font={"size": 10, "color": style.ACCENT})
+    figure.update_yaxes(
+        title_text="energy (dB)", range=[threshold - _BELOW_THRESHOLD_DB, 3], nticks=4, fixedrange=True, row=3, col=1
+    )
 
 
 def _add_pauses(figure: go.Figure, words: Sequence[Word], start_s: float) -> None:
@@ -194,3 +251,16 @@ def _add_pauses(figure: go.Figure, words: Sequence[Word], start_s: float) -> Non
             label = {"text": f"{word.start - at:.2f} s", "font": {"size": 10}, "showarrow": False, "yanchor": "bottom"}
             figure.add_annotation(x=round((at + word.start) / 2, 3), y=0, yref="paper", **label)
         at = word.end
+
+
+def _note(figure: go.Figure, told: str, **place: object) -> None:
+    """A small line of text at the right edge."""
+    note = {
+        "x": 1,
+        "xref": "x domain",
+        "xanchor": "right",
+        "yanchor": "bottom",
+        "font": {"size": 10},
+        "showarrow": False,
+    }
+    figure.add_annotation(text=told, **note | place)

@@ -17,11 +17,11 @@ def marked_html(marked: str | MarkedText) -> str:
     marked = _parsed(marked)
     chunks = []
     for word in marked.words:
-        chunks += [_marker_html(token) for token in word.markers]
+        chunks += [marker_html(token) for token in word.markers]
         acted_on = any(BY_TOKEN[token].kind != "pause" for token in word.markers)
         chunks.append(f"<b>{html.escape(word.text)}</b>" if acted_on else html.escape(word.text))
     if marked.final:
-        chunks.append(_marker_html(marked.final))
+        chunks.append(marker_html(marked.final))
     return f'<div dir="auto" style="line-height:1.7">{" ".join(chunks)}</div>'
 
 
@@ -44,7 +44,8 @@ def _parsed(marked: str | MarkedText) -> MarkedText:
     return markers.parse(marked) if isinstance(marked, str) else marked
 
 
-def _marker_html(token: str) -> str:
+def marker_html(token: str) -> str:
+    """One marker as a label in its colour, its meaning as a tooltip."""
     marker = BY_TOKEN[token]
     style = f"background:{marker.color};color:#fff;border-radius:3px;padding:0 0.3em;font:0.8em monospace"
     return f'<span style="{style}" title="{html.escape(marker.meaning)}">{html.escape(token)}</span>'

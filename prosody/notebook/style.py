@@ -14,9 +14,12 @@ TEXT = "#7a7a7a"  # about 4.3:1 on white and on JupyterLab's dark page
 GRID = "rgba(128,128,128,0.22)"
 WAVE = "#6f8fae"
 F0 = "#00876c"
+BAND = "rgba(0,135,108,0.14)"  # F0's, for a stretch of it
+ENERGY = "#8a7a3c"
 ACCENT = "#d55e00"
 SHADES = ("rgba(24,108,168,0.13)", "rgba(204,132,72,0.16)")
 PAUSE_SHADE = "rgba(128,128,128,0.18)"
+HOVER = {"bgcolor": "#ffffff", "bordercolor": "#999999", "font": {"color": "#333333", "size": 12}, "align": "left"}
 
 MAX_POINTS = 4000  # of a curve
 PAGE_PIXELS = 900  # of plot, on the narrowest page that labels are laid out for

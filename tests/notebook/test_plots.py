@@ -1,5 +1,4 @@
 import itertools
-import json
 import re
 from types import SimpleNamespace
 
@@ -32,21 +31,10 @@ def axis_titles(figure):
     return {axis.title.text for axis in axes} - {None}
 
 
-def assert_dressed(figure):
-    """What every figure promises: it serialises, has no template, and lies on whatever page it is put on."""
-    raw = json.loads(figure.to_json())
-    assert not raw["layout"].get("template", {}).get("layout")
-    assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
-    assert figure.layout.font.color == style.TEXT
-    assert "<script" not in figure.to_json()
-
-
-def test_every_figure_is_dressed():
+def test_every_figure_is_dressed(assert_dressed):
     words = [Word("<script>", 0.1, 0.5, ("<emph>",)), Word("b", 1.0, 1.5, ("<pause_short>", "<pitch_low>"))]
-    times = np.arange(0, 3, 0.016)
     for figure in (
         recording(words=words),
-        plots.segment_view(tone(3), RATE, words, times, np.full(len(times), 130.0), 120.0, "<script>"),
         plots.marker_counts(dict.fromkeys(TOKENS, 3), dict.fromkeys(TOKENS, 4), name="<script>"),
         plots.segment_lengths([2.0, 5.5, 14.9]),
         plots.loss_curve([(1, 3.0), (2, 2.5)], [(2, 2.6)], 3.2),
@@ -102,76 +90,9 @@ def test_twelve_minutes_stay_small():
 
 
 @pytest.mark.parametrize("samples", [np.zeros(0), np.zeros(100), np.full(RATE, np.nan)])
-def test_overview_of_nothing(samples):
+def test_overview_of_nothing(samples, assert_dressed):
     figure = plots.recording_overview(samples, RATE, np.full(len(samples) // 2400, -np.inf), 0.1, -35, [])
     assert_dressed(figure)
-
-
-# --- a segment --------------------------------------------------------------------------------------------------------
-
-
-WORDS = [
-    Word("Well,", 12.3, 12.6),
-    Word("yes", 13.4, 13.7, ("<pause_long>", "<pitch_rising>", "<emph>")),
-    Word("indeed.", 13.7, 14.2, ("<pitch_falling>",)),
-]
-
-
-def segment(words=WORDS, f0=None, **options):
-    times = np.arange(0, 2.5, 0.016)
-    f0 = np.where(times < 1, 110.0, np.nan) if f0 is None else f0(times)
-    return plots.segment_view(tone(2.5), RATE, words, times, f0, 120.0, "Segment 2", start_s=12.0, **options)
-
-
-def test_segment_lies_at_its_time_in_the_recording():
-    figure = segment()
-    assert figure.layout.xaxis.range == (12.0, 14.5)
-    assert axis_titles(figure) == {"f0 (Hz)", "re median (st)", "amplitude", "time in the recording (s)"}
-    (f0,) = [trace for trace in figure.data if trace.line.color == style.F0]
-    assert f0.x[0] == 12.0
-    assert np.isnan(f0.y[-1])
-    assert f0.y[0] == 110
-
-
-def test_markers_stand_over_their_words_and_pauses_in_their_gaps():
-    named = {trace.name: trace for trace in segment().data if trace.name}
-    assert set(named) == {"&lt;emph&gt;", "&lt;pause_long&gt;", "&lt;pitch_rising&gt;", "&lt;pitch_falling&gt;"}
-    assert named["&lt;pause_long&gt;"].x == (13.0,)
-    assert named["&lt;pitch_falling&gt;"].x == (13.95,)
-    both = named["&lt;pitch_rising&gt;"].x[0], named["&lt;emph&gt;"].x[0]
-    assert both[0] < 13.55 < both[1]
-    for marker in MARKERS:
-        if f"&lt;{marker.name}&gt;" in named:
-            assert named[f"&lt;{marker.name}&gt;"].marker.color == marker.color
-    assert len({trace.marker.symbol for trace in named.values()}) == 4
-
-
-def test_long_gaps_are_shaded_with_their_length():
-    figure = segment()
-    rects = [(shape.x0, shape.x1) for shape in figure.layout.shapes if shape.type == "rect"]
-    assert rects == [(12.0, 12.3), (12.6, 13.4)]
-    assert [note.text for note in figure.layout.annotations] == ["0.30 s", "0.80 s"]
-
-
-def test_both_pitch_axes_say_the_same():
-    figure = segment()
-    low, high = figure.layout.yaxis2.range
-    semitones = figure.layout.yaxis3.range
-    assert np.allclose(12 * np.log2(10 ** np.array([low, high]) / 120.0), semitones)
-    assert figure.layout.yaxis2.ticktext[list(figure.layout.yaxis3.tickvals).index(0)] == "120"
-
-
-@pytest.mark.parametrize(
-    "f0", [np.zeros_like, lambda t: np.full(len(t), np.nan), lambda t: np.where(t < 0.02, 4000.0, 100.0)]
-)
-def test_odd_f0_sets_no_scale(f0):
-    low, high = segment(f0=f0).layout.yaxis3.range
-    assert -24 <= low <= -6
-    assert 6 <= high <= 24
-
-
-def test_a_segment_without_words():
-    assert_dressed(segment(words=[]))
 
 
 # --- charts -----------------------------------------------------------------------------------------------------------
@@ -195,7 +116,7 @@ def test_lengths_are_counted_by_the_second():
     assert len(plots.segment_lengths([3600.0]).data[0].x) <= 40
 
 
-def test_loss_with_the_untuned_base_as_a_line():
+def test_loss_with_the_untuned_base_as_a_line(assert_dressed):
     train = [(step, 3.0 - step / 1000) for step in range(1, 1001)]
     figure = plots.loss_curve(train, [(500, 2.6), (1000, 2.2)], 3.25)
     by_name = {trace.name: trace for trace in figure.data}

@@ -11,6 +11,7 @@ import pytest
 from lm_data import write_babbler
 
 from prosody import dataset, markers
+from prosody.errors import ProsodyError
 from prosody.sample.build import write_sample
 from prosody.workflow import parameters, record, runner
 from prosody.workflow.demo import run_all
@@ -86,10 +87,28 @@ def test_prepare_writes_a_dataset_with_what_was_written(stages):
     text = (Path(run.folder).parents[2] / "corpus" / "sample_transcript.txt").read_text(encoding="utf-8")
     counts = markers.counts(markers.parse(text))
     assert run.metrics["markers"] == counts
-    assert set(run.metrics["agreement"]) == set(markers.TOKENS)
+    assert run.metrics["markers_from"] == data.info["markers_from"] == "transcript"
+    assert set(run.metrics["agreement"]) == set(run.metrics["heard"]) == set(markers.TOKENS)
+    for token, row in run.metrics["agreement"].items():
+        assert {"precision", "recall", "f1", "kappa"} <= set(row)
+        assert row["supported"] + row["not_heard"] == counts[token]
+        assert row["supported"] + row["not_written"] == run.metrics["heard"][token]
     for segment in data.segments:
         with wave.open(str(data.folder / segment.audio_file)) as file:
             assert file.getnframes() / file.getframerate() == pytest.approx(segment.duration, abs=0.01)
+
+
+def test_another_choice_of_markers_is_refused_before_a_run_begins(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROSODY_RUNS_DIR", str(tmp_path))
+    monkeypatch.delenv("PROSODY_RUN_DIR", raising=False)
+    cells = json.loads(notebook_of("prepare").read_text(encoding="utf-8"))["cells"]
+    defaults, first = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"][:2]
+    names = {}
+    exec(defaults, names)
+    assert names["markers"] == "transcript"
+    with pytest.raises(ProsodyError, match="transcript, audio, or both"):
+        exec(first, names | {"markers": "heard"})
+    assert not list(tmp_path.iterdir())
 
 
 def test_train_learns_and_leaves_an_adapter(stages):

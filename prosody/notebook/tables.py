@@ -1,0 +1,92 @@
+"""The tables of agreement and of doubtful places, as HTML that needs no script."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from prosody.dataset import Segment
+from prosody.markers import BY_TOKEN, TOKENS
+from prosody.notebook import live
+from prosody.notebook.behind import numbers
+from prosody.notebook.show import marker_html
+from prosody.speech.audio import Audio
+from prosody.speech.compare import Place
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+
+_COUNTS = ("written", "heard", "supported", "not_heard", "not_written")
+_AROUND = 3  # words shown before and after a doubtful place
+_LISTEN_S = 1.0  # heard before and after it
+
+
+def agreement_table(compared: Mapping[str, Mapping[str, float]], heard: Mapping[str, int]) -> HTML:
+    """Marker by marker: the counts, precision, recall, F1 and kappa; a dash where there is nothing to count.
+
+    compared: as from `compare.compare`. heard: token → count; it alone is shown if nothing is written.
+    """
+    if not compared:
+        rows = [[marker_html(token), str(heard[token])] for token in TOKENS]
+        note = "Nothing is written in the transcript, so there is nothing to compare with."
+        return _table(["marker", "heard"], rows, note=note)
+    head = ["marker", "written", "heard", "supported", "not heard", "heard, not written"]
+    head += ["precision", "recall", "F1", "kappa"]
+    rows = []
+    for token in TOKENS:
+        row = compared[token]
+        defined = (row["heard"], row["written"], row["written"] + row["heard"], row["written"] + row["heard"])
+        figures = zip(("precision", "recall", "f1", "kappa"), defined, strict=True)
+        cells = [f"{row[name]:.2f}".replace("-", "−") if some else "–" for name, some in figures]
+        rows.append([marker_html(token), *(str(row[name]) for name in _COUNTS), *cells])
+    return _table(head, rows)
+
+
+def doubtful_table(places: Sequence[Place], segments: Sequence[Segment], audio: Audio) -> HTML:
+    """Each place with its time, the words around, what is written and heard, the evidence, and its sound to play.
+
+    places: as from `compare.doubtful`. segments: their words measured. audio: the recording.
+    """
+    numbered = [(number, word) for number, segment in enumerate(segments, 1) for word in segment.words]
+    words = [word for _, word in numbered]
+    rows = []
+    for place in places:
+        number, word = numbered[place.index]
+        before = [one.text for one in words[max(0, place.index - _AROUND) : place.index]]
+        after = [one.text for one in words[place.index + 1 : place.index + 1 + _AROUND]]
+        around = " ".join([*map(html.escape, before), f"<b>{html.escape(word.text)}</b>", *map(html.escape, after)])
+        around = f'<div style="min-width:16em">{around}</div>'
+        tokens = dict.fromkeys(token for token in (place.written, place.heard) if token) or {place.token: None}
+        first, last = (max(0, round(at * audio.sample_rate)) for at in (word.start - _LISTEN_S, word.end + _LISTEN_S))
+        sound = live.sound(audio.samples[first:last], audio.sample_rate, f"{word.start:.1f} s, {word.text}")
+        cells = [f"{word.start:.2f}", str(number), around, _marker(place.written), _marker(place.heard)]
+        cells += ["<br>".join(_evidence(token, word.evidence, word.measured) for token in tokens), sound]
+        rows.append(cells)
+    head = ["time (s)", "segment", "the word, and those around", "written", "heard", "evidence", "listen"]
+    return _table(head, rows, left={2, 3, 4, 5, 6}, note="" if rows else "There is no doubtful place.")
+
+
+def _marker(token: str | None) -> str:
+    return marker_html(token) if token else "–"
+
+
+def _evidence(token: str, evidence: Mapping[str, float], measured: Mapping[str, float | None]) -> str:
+    name = html.escape(BY_TOKEN[token].name)
+    told = numbers(token, measured)
+    return f"{evidence.get(token, 0.0):.2f} {name}" + (f": {html.escape(told)}" if told else "")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, left: Iterable[int] = (), note: str = "") -> HTML:
+    """A table. rows: cells as HTML. left: columns, beside the first, that are not aligned right."""
+    from IPython.display import HTML
+
+    left = {0, *left} if not left else set(left)
+
+    def cells(tag: str, row: Sequence[str]) -> str:
+        styled = ("left" if i in left else "right" for i in range(len(row)))
+        return "".join(f'<{tag} style="text-align:{side}">{c}</{tag}>' for side, c in zip(styled, row, strict=True))
+
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    table = f"<table><thead><tr>{cells('th', head)}</tr></thead><tbody>{body}</tbody></table>" if body else ""
+    return HTML(f"<div>{f'<p>{html.escape(note)}</p>' if note else ''}{table}</div>")
