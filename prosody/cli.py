@@ -39,6 +39,8 @@ _COMMANDS = (
     ("detect", "speech", READY, "hear the markers in speech", "detect talk.wav talk.txt --json"),
     ("corpus", "corpus", READY, "hear a folder of recordings, with a profile a speaker", "corpus talks -o heard"),
     ("calibrate", "corpus", READY, "fit the thresholds to who marked a dataset", "calibrate latest -o mine.json"),
+    ("export", "interchange", READY, "write a dataset for Praat, ELAN, a spreadsheet", "export latest -o a.TextGrid"),
+    ("import", "interchange", READY, "take what was edited there into a copy", "import latest talk.TextGrid -o mine"),
     ("listen", "speech", READY, "tell how many written markers are heard", "listen answer.wav answer.txt --json"),
     ("speak", "speech", READY, "speak marked text", 'speak "That was <emph>it." -o it.wav'),
     ("mark", "text", READY, "place markers in plain text", 'mark "That was the real surprise."'),
@@ -106,7 +108,8 @@ def _run(words: list[str]) -> int:
         code = install.enter(may_set_up=needed == MAKE)
         if code is not None:
             return code
-    function = getattr(importlib.import_module(f"prosody.commands.{module}"), arguments.command or "answer")
+    name = {None: "answer", "import": "import_"}.get(arguments.command, arguments.command)
+    function = getattr(importlib.import_module(f"prosody.commands.{module}"), name)
     code = function(arguments) or 0
     sys.stdout.flush()
     return code
@@ -181,12 +184,31 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("--parameters", metavar="FILE.json", help="thresholds, as `calibrate` writes them")
     if name in ("sample", "speak"):
         add("--seed", type=int, default=0)
-    if name in ("sample", "speak", "calibrate"):
+    if name in ("export", "import"):
+        _interchange_options(name, command)
+    if name in ("sample", "speak", "calibrate", "export"):
         add("--overwrite", action="store_true", help="replace what is there")
     if name == "mark":
         _adapter_option(command)
     if name in ("runs", "pauses", "align", "detect", "corpus", "calibrate", "listen", "speak"):
         _json_option(command)
+
+
+def _interchange_options(name: str, command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    if name == "export":
+        add("source", metavar="SOURCE", help="a dataset, a run of prepare (id, or latest), or a recording with TEXT")
+        add("text", metavar="TEXT", nargs="?", help="what is said in the recording; it is heard first")
+        add("-o", "--out", metavar="OUT", required=True, help="a name that ends in .TextGrid or .csv")
+        add("--form", choices=("long", "short"), default="long", help="of a TextGrid (default: long)")
+        add("--encoding", choices=("utf-8", "utf-16"), default="utf-8", help="default: utf-8")
+    else:
+        add("dataset", metavar="DATASET", help="what was exported: a dataset, or a run of prepare (its id, or latest)")
+        add("file", metavar="FILE", help="the edited .TextGrid or .csv")
+        add("-o", "--out", metavar="DIR", help="folder of the new dataset (default: FILE_dataset beside the file)")
+        add("--tier", metavar="NAME", help="the tier of words, if it is not “words”")
+        add("--by", metavar="NAME", help="who reviewed it (default: the file's name)")
+    add("--audio", metavar="AUDIO", help="the dataset's recording, if its run is not here")
 
 
 def _notebook_parameters(stage: str) -> str:

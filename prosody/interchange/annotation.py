@@ -34,7 +34,8 @@ class Annotation:
 
     words: in time order. final: the pause after the last one. end: of the recording, s. heard: the markers that the
     sound supports before each word, or None. f0: times (s) and values (Hz) where the voice has one. parts: the
-    segments. places: where each word stands in the file it was read from, for messages.
+    segments. places: where each word stands in the file it was read from, for messages. has_markers: whether the file
+    says anything of markers.
     """
 
     words: tuple[Word, ...]
@@ -44,6 +45,7 @@ class Annotation:
     f0: tuple[tuple[float, float], ...] = ()
     parts: tuple[Part, ...] = ()
     places: tuple[str, ...] = ()
+    has_markers: bool = True
 
     @property
     def marked(self) -> MarkedText:

@@ -105,7 +105,9 @@ def from_textgrid(
     words = tuple(Word(it.text, it.start, it.end, slot(it.markers, path, it.place, it.text)) for it in items)
     kept = beside("segments")
     parts = tuple(Part(i.text, i.start, i.end) for i in kept.intervals if i.text) if _has_intervals(kept) else ()
-    found = Annotation(words, final, grid.end, parts=parts, places=tuple(it.place for it in items))
+    places = tuple(it.place for it in items)
+    has_markers = isinstance(marks, IntervalTier) or final is not None or any(word.markers for word in words)
+    found = Annotation(words, final, grid.end, parts=parts, places=places, has_markers=has_markers)
     return checked(found, path, named)
 
 

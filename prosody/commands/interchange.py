@@ -1,0 +1,216 @@
+"""Commands that exchange words and markers with other programs: Praat, ELAN, spreadsheets."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prosody.commands import tell
+from prosody.errors import ProsodyError
+from prosody.files import check_new
+
+if TYPE_CHECKING:
+    from prosody.dataset import Dataset
+    from prosody.interchange.annotation import Annotation
+    from prosody.speech.audio import Audio
+    from prosody.speech.measure import Tracks
+
+_F0_STEP_S = 0.01
+
+
+def export(arguments: Namespace) -> None:
+    """Write a dataset, or a recording with its text, as a TextGrid or a table."""
+    from prosody.interchange import table, textgrid, tiers
+
+    out = Path(arguments.out)
+    kind = _kind(out)
+    check_new(out, overwrite=arguments.overwrite)
+    found = _heard(arguments) if arguments.text is not None else _of_dataset(arguments)
+    if kind == ".csv":
+        table.write(out, found, encoding=arguments.encoding, overwrite=arguments.overwrite)
+    else:
+        options = {"form": arguments.form, "encoding": arguments.encoding, "overwrite": arguments.overwrite}
+        textgrid.write(out, tiers.to_textgrid(found), **options)
+    tell(f"{out}: {len(found.words)} words" + (f", {len(found.parts)} segments" if found.parts else ""))
+
+
+def import_(arguments: Namespace) -> None:
+    """Take words and markers that were edited elsewhere into a copy of a dataset."""
+    from prosody import dataset, files
+    from prosody.interchange.revise import revise
+    from prosody.speech import revision
+    from prosody.workflow import record
+
+    path = Path(arguments.file)
+    out = Path(arguments.out) if arguments.out else path.with_name(f"{path.stem}_dataset")
+    revision.check_folder(out)
+    data = dataset.load(_dataset_folder(arguments.dataset))
+    edited = _read(path, data, arguments.tier)
+    audio = _recording(data, arguments.audio)
+    if audio is not None:
+        from prosody.interchange.annotation import within
+
+        within(edited, audio.duration, path)
+    at = record.now()
+    found = revise(data, edited, by=arguments.by or path.name, at=at, path=path, cut_anew=audio is not None)
+    source = {"file": path.name, "sha256": files.sha256(path), "at": at}
+    made = revision.save(out, data, found, source=source, audio=audio)
+    for name in found.left_out:
+        tell(f"{name} has no words any more: left out")
+    if found.moved_cuts:
+        tell("the tier “segments” was changed: the cuts stay as they were (the segment stage makes others)")
+    if found.stale and audio is None:
+        tell(f"{len(found.stale)} words have other times: not measured (name the recording with --audio)")
+    tell(f"{out}: {len(made.segments)} segments reviewed, {found.changed} of them changed")
+
+
+def _kind(path: Path) -> str:
+    """What a file is by its name: ".textgrid" or ".csv"."""
+    kind = path.suffix.lower()
+    if kind not in (".textgrid", ".csv"):
+        raise ProsodyError(None, repr(str(path)), "is neither", "give a name that ends in .TextGrid or .csv")
+    return kind
+
+
+def _read(path: Path, data: Dataset, tier: str | None) -> Annotation:
+    """An edited file. Words that take no time are kept where the program that wrote it knows no points."""
+    from prosody.interchange import annotation, table, textgrid, tiers
+
+    if _kind(path) == ".csv":
+        return table.read(path)
+    lone = tiers.untimed_points(replace(annotation.of_dataset(data), final=None))
+    return tiers.from_textgrid(textgrid.read(path), path=path, tier=tier, untimed=lone)
+
+
+def _dataset_folder(given: str) -> Path:
+    """The folder of a dataset: named itself, by its JSON file, by a run's folder, or by a run of prepare."""
+    from prosody.dataset import DATASET_FILE
+    from prosody.workflow import record
+
+    path = Path(given)
+    if path.is_file() and path.name == DATASET_FILE:
+        return path.parent
+    if path.is_file():
+        what, remedy = "is not a dataset", "name a dataset's folder; a recording needs its TEXT after it"
+        raise ProsodyError(path, None, what, remedy)
+    if path.is_dir():
+        inner = (path, path / "dataset", path / "artifacts" / "dataset", path / "artifacts")
+        return next((one for one in inner if (one / DATASET_FILE).is_file()), path)
+    if given != "latest" and not given[:1].isdigit():
+        raise ProsodyError(path, None, "not found", "name a dataset, a run of prepare, or latest")
+    run = record.find(record.runs_folder(), "prepare", given)
+    if run is None:
+        raise ProsodyError(None, None, "there is no ok run of prepare", "run `make prepare`, or name a dataset")
+    return run.artifacts / "dataset"
+
+
+def _of_dataset(arguments: Namespace) -> Annotation:
+    """A dataset as it is to be exported: with what is heard, and where the recording is known, with its f0."""
+    from prosody import dataset
+    from prosody.interchange.annotation import of_dataset
+    from prosody.markers import TOKENS
+    from prosody.speech.detect import decide
+
+    data = dataset.load(_dataset_folder(arguments.source))
+    if not any(segment.words for segment in data.segments):
+        raise ProsodyError(data.folder, None, "holds no words", "run the segment and prepare stages again")
+    audio = _recording(data, arguments.audio)
+    found = of_dataset(data, end=audio.duration if audio else None)
+    if any(word.evidence for word in found.words):
+        none = dict.fromkeys(TOKENS, 0.0)
+        found = replace(found, heard=tuple(decide({**none, **word.evidence}) for word in found.words))
+    if audio is None or _kind(Path(arguments.out)) == ".csv":
+        return found
+    from prosody.speech.measure import track
+
+    with _Progress(f"following the pitch of {audio.path.name}") as progress:
+        return _with_f0(found, track(audio, progress=progress))
+
+
+def _heard(arguments: Namespace) -> Annotation:
+    """A recording, heard with its text."""
+    from prosody.commands.text import marked_text
+    from prosody.interchange.annotation import Annotation
+    from prosody.speech.audio import read
+    from prosody.speech.hear import hear
+
+    marked = marked_text(arguments.text)
+    audio = read(arguments.source)
+    for note in audio.notes:
+        tell(f"{arguments.source}: {note}")
+    with _Progress(f"hearing {audio.path.name}") as progress:
+        hearing = hear(audio, marked, progress=progress)
+    words = tuple(replace(word, start=round(word.start, 6), end=round(word.end, 6)) for word in hearing.words)
+    found = Annotation(words, marked.final, audio.duration, heard=hearing.heard)
+    return _with_f0(found, hearing.tracks)
+
+
+def _with_f0(annotation: Annotation, tracks: Tracks) -> Annotation:
+    from prosody.interchange.annotation import decimated
+
+    return replace(annotation, f0=decimated(tracks.f0_times, tracks.f0_hz, step_s=_F0_STEP_S))
+
+
+def _recording(data: Dataset, given: str | None) -> Audio | None:
+    """The recording of a dataset: the one named, or the one that its run or the run before kept.
+
+    Raises ProsodyError if the one named is another.
+    """
+    from prosody.speech.audio import read
+    from prosody.speech.store import RECORDING_FILE
+
+    rate = data.info["sample_rate"]
+    if given is not None:
+        audio = read(given, sample_rate=rate)
+        last = max((segment.end for segment in data.segments), default=0.0)
+        if audio.sha256 != data.info["source_sha256"] and Path(given).name != RECORDING_FILE:
+            what = f"is not the recording of the dataset, which is {data.info['source_file']}"
+            raise ProsodyError(given, None, what, "name that one")
+        if audio.duration < last - 0.1:
+            what = f"lasts {audio.duration:.1f} s, the dataset {last:.1f} s"
+            raise ProsodyError(given, None, what, f"name {data.info['source_file']}")
+        return audio
+    here = data.folder / RECORDING_FILE
+    kept = here if here.is_file() else _upstream_recording(data.folder)
+    return None if kept is None else read(kept, sample_rate=rate)
+
+
+def _upstream_recording(folder: Path) -> Path | None:
+    """The recording that the segment run kept, on which the run with this dataset was built."""
+    from prosody import files
+    from prosody.speech.store import RECORDING_FILE
+
+    run = folder.resolve().parents[1]
+    try:
+        upstream = files.read_json(run / "upstream.json")
+    except ProsodyError:
+        return None
+    name = upstream.get("segment") if isinstance(upstream, dict) else None
+    path = run.parents[1] / "segment" / str(name) / "artifacts" / RECORDING_FILE
+    return path if path.is_file() else None
+
+
+class _Progress:
+    """Tells on stderr how far the work is: a line that is redrawn on a terminal, one line elsewhere."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.redraws = sys.stderr.isatty()
+
+    def __enter__(self) -> _Progress:
+        if not self.redraws:
+            tell(f"{self.what} …")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.redraws:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def __call__(self, share: float) -> None:
+        if self.redraws:
+            sys.stderr.write(f"\r\x1b[K{self.what}: {100 * share:.0f} %")
+            sys.stderr.flush()
