@@ -45,6 +45,8 @@ def marker_density(
             _add_steps(figure, edges, _rates(at[0], edges), marker.color, f"{token} written", row=row)
         means = " / ".join(f"{60 * len(one) / max(duration_s, 1e-3):.1f}" for one in at)
         _label(figure, token, means, marker.color, row=row)
+        if not any(map(len, at)):
+            figure.update_yaxes(tickvals=[0], row=row, col=1)
     if held_out_from_s is not None:
         _add_held_out(figure, held_out_from_s, duration_s)
     width = f"{edges[1] - edges[0]:g} s" if len(edges) > 2 else "the whole recording"

@@ -28,7 +28,8 @@ _SYMBOLS = {  # a second channel beside colour
 }
 _MOST_LANES = 4
 _LANE_PIXELS = 62
-_ROWS_PIXELS = (200, 100, 90)  # f0, energy, waveform
+_F0_PIXELS, _ENERGY_PIXELS, _WAVE_PIXELS = 200, 100, 90
+_NO_F0_PIXELS = 40
 _ABOVE, _BELOW, _STROKE = 0.3, -0.36, -0.19  # in lanes, from a word's middle
 _MIN_PAUSE_S = 0.2
 _FLOOR_DB = -90.0
@@ -49,12 +50,19 @@ def segment_view(
     start_s, end_s = segment.start, segment.end
     words, heard = segment.words, [_heard(word) for word in segment.words]
     lanes = _lanes(words, end_s - start_s)
-    heights = [_LANE_PIXELS * (max(lanes, default=0) + 1), *_ROWS_PIXELS]
+    median_hz = speaker.f0_median_hz if speaker is not None else tracks.f0_median_hz
+    median_hz = median_hz if median_hz is not None and np.isfinite(median_hz) else None
+    f0_pixels = _F0_PIXELS if median_hz else _NO_F0_PIXELS
+    heights = [_LANE_PIXELS * (max(lanes, default=0) + 1), f0_pixels, _ENERGY_PIXELS, _WAVE_PIXELS]
     specs = [[{}], [{"secondary_y": True}], [{}], [{}]]
     figure = make_subplots(4, 1, shared_xaxes=True, vertical_spacing=0.025, row_heights=heights, specs=specs)
     _add_words(figure, words, heard, lanes)
     _add_markers(figure, words, heard, lanes, start_s, end_s - start_s)
-    _add_f0(figure, tracks, speaker, (start_s, end_s))
+    if median_hz:
+        _add_f0(figure, tracks, median_hz, (speaker.f0_spread_st or 0.0) if speaker else 0.0, (start_s, end_s))
+    else:
+        figure.update_yaxes(visible=False, row=2, col=1)
+        _note(figure, "no f0: nothing is voiced", y=float(np.mean(figure.layout.yaxis2.domain)), yref="paper")
     _add_energy(figure, tracks, (start_s, end_s))
     part = audio.samples[round(start_s * audio.sample_rate) : round(end_s * audio.sample_rate)]
     style.add_curve(figure, part, 1 / audio.sample_rate, start=start_s, color=style.WAVE, hover=None, row=4)
@@ -167,22 +175,16 @@ def _add_markers(
         )
 
 
-def _add_f0(figure: go.Figure, tracks: Tracks, speaker: Profile | None, ends: tuple[float, float]) -> None:
+def _add_f0(figure: go.Figure, tracks: Tracks, median_hz: float, spread_st: float, ends: tuple[float, float]) -> None:
     """f0 on a logarithmic axis in Hz, the same grid in semitones on the right; the median dotted, ±1 spread a band."""
-    known = speaker.f0_median_hz if speaker is not None else tracks.f0_median_hz
-    if known is None or not np.isfinite(known):
-        figure.update_yaxes(visible=False, row=2, col=1)
-        _note(figure, "no f0: nothing is voiced", y=0.5, yref="y2 domain")
-        return
     inside = slice(*np.searchsorted(tracks.f0_times, ends))
     times, f0_hz = tracks.f0_times[inside], tracks.f0_hz[inside]
     voiced = np.isfinite(f0_hz) & (f0_hz > 0)
-    semitones = 12 * np.log2(np.where(voiced, f0_hz, known) / known)
-    spread = (speaker.f0_spread_st if speaker is not None else None) or 0.0
+    semitones = 12 * np.log2(np.where(voiced, f0_hz, median_hz) / median_hz)
     low, high = (np.percentile(semitones[voiced], [2, 98]) if voiced.any() else (0.0, 0.0)) + np.array([-2, 2])
-    edge = max(6.0, spread + 1)
+    edge = max(6.0, spread_st + 1)
     low, high = max(-24.0, min(-edge, float(low))), min(24.0, max(edge, float(high)))  # a stray frame sets no scale
-    _add_band(figure, known, spread, ends)
+    _add_band(figure, median_hz, spread_st, ends)
     figure.add_scatter(
         x=np.round(times, 3).astype(np.float32),
         y=np.where(voiced, np.round(f0_hz, 1), np.nan).astype(np.float32),
@@ -194,7 +196,7 @@ def _add_f0(figure: go.Figure, tracks: Tracks, speaker: Profile | None, ends: tu
         row=2,
         col=1,
     )
-    _f0_axes(figure, known, low, high)
+    _f0_axes(figure, median_hz, low, high)
 
 
 def _add_band(figure: go.Figure, median_hz: float, spread_st: float, ends: tuple[float, float]) -> None:

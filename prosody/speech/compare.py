@@ -11,6 +11,7 @@ from prosody import markers
 from prosody.speech.detect import HEARD, agreement
 
 Slots = Sequence[Sequence[str]]
+_CLOSE = 0.2  # least doubt of a close call: evidence from 0.1 to 0.9
 
 
 def compare(written: Slots, heard: Slots) -> dict[str, dict[str, float]]:
@@ -80,8 +81,8 @@ def _close_calls(heard: Slots, evidence: Sequence[Mapping[str, float]]) -> Itera
     for index, (h, found) in enumerate(zip(heard, evidence, strict=True)):
         for kind in markers.KINDS:
             best = max((t for t in markers.TOKENS if markers.BY_TOKEN[t].kind == kind), key=lambda t: found[t])
-            if 0 < found[best] < 1:
-                near = 1 - abs(found[best] - HEARD) / max(HEARD, 1 - HEARD)
+            near = 1 - abs(found[best] - HEARD) / max(HEARD, 1 - HEARD)
+            if near >= _CLOSE:
                 yield Place(index, None, _of_kind(h, kind), best, near)
 
 
