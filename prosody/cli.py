@@ -167,9 +167,9 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
     if name in ("check", "pauses", "align", "detect", "listen"):
         add("audio", metavar="AUDIO", help="WAV, FLAC, OGG or MP3")
     if name == "check":
-        add("text", metavar="TRANSCRIPT", help="a text file")
+        add("text", metavar="TRANSCRIPT", help="a text file or TextGrid")
     if name in ("align", "detect", "listen", "speak", "mark"):
-        add("text", metavar="TEXT", help="a text file, the text itself, or - for stdin")
+        add("text", metavar="TEXT", help="a text file or TextGrid, the text itself, or - for stdin")
     if name == "speak":
         add("-o", "--out", metavar="OUT.wav", required=True)
         add("--plain", action="store_true", help="leave the markers unspoken")
@@ -177,6 +177,7 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("folder", metavar="FOLDER", help="pairs of one name, as anna/monday.wav and .txt; speakers by sub-folder")
         add("-o", "--out", metavar="OUT", required=True, help="the folder of the results")
         add("--workers", type=int, metavar="N", help="how many processes (default: one a processor)")
+        add("--datasets", action="store_true", help="make a dataset of each speaker too, in OUT/datasets")
     if name == "calibrate":
         add("dataset", metavar="DATASET|RUN", help="a dataset's folder, or a run of prepare: its id, or latest")
         add("-o", "--out", metavar="FILE.json", help="write the thresholds there, for --parameters")

@@ -117,7 +117,8 @@ def word_tier(grid: TextGrid, *, path: PathLike | None = None, tier: str | None 
     Raises ProsodyError, naming the tiers there are, if there is none or more than one.
     """
     intervals = [one for one in grid.tiers if isinstance(one, IntervalTier)]
-    there = ", ".join(f"“{one.name}”" for one in grid.tiers) or "no tiers at all"
+    named = (f"“{one.name}”" + (" (points)" if isinstance(one, PointTier) else "") for one in grid.tiers)
+    there = ", ".join(named) or "no tiers at all"
     if tier is not None:
         fitting = [one for one in intervals if one.name == tier]
         fitting = fitting or [one for one in intervals if one.name.strip().lower() == tier.strip().lower()]
@@ -291,7 +292,8 @@ def _apply_words(items: list[_Item], under: range, said: MarkedText, path: PathL
     wanted = [word.text for word in said.words]
     fitting = [k for k in range(len(there) - size + 1) if there[k : k + size] == wanted]
     if not fitting:
-        what = f"holds “{markers.plain(said)[:40]}”, the tier of words “{' '.join(there)[:40]}”"
+        other = f"“{' '.join(there)[:40]}”" if there else "nothing there"
+        what = f"holds “{markers.plain(said)[:40]}”, the tier of words {other}"
         raise ProsodyError(path, place, what, "write only markers, or the same words")
     first = under.start + fitting[0]
     for item, word in zip(items[first : first + size], said.words, strict=True):

@@ -55,7 +55,10 @@ def save(
 
 
 def measured_again(audio: Audio, segments: Sequence[Segment], stale: Sequence[int]) -> tuple[Segment, ...]:
-    """The segments with the words of these numbers (from 0, of all words) measured, and the evidence for markers."""
+    """The segments with the words of these numbers (from 0, of all words) measured, and the evidence for markers.
+
+    Where the others were measured in another way, by an earlier version, all words are.
+    """
     from prosody.speech.detect import evidence
     from prosody.speech.measure import measure
 
@@ -63,7 +66,8 @@ def measured_again(audio: Audio, segments: Sequence[Segment], stale: Sequence[in
         return tuple(segments)
     words = [word for segment in segments for word in segment.words]
     found = measure(audio, words)
-    for k in stale:
+    alike = all(word.measured.keys() == one.keys() for word, one in zip(words, found, strict=True))
+    for k in stale if alike else range(len(words)):
         words[k] = replace(words[k], measured=dict(found[k]), evidence=evidence(found[k]))
     following = iter(words)
     return tuple(replace(one, words=tuple(next(following) for _ in one.words)) for one in segments)

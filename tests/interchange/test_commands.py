@@ -71,7 +71,24 @@ def test_what_was_edited_is_measured_and_cut_again(made, tmp_path):
     assert first.end == 2.0
     assert soundfile.info(tmp_path / "mine" / first.audio_file).duration == pytest.approx(1.6)
     assert first.words[3].measured["duration_s"] == pytest.approx(0.8)
-    assert first.words[0].measured == dataset.load(made).segments[0].words[0].measured
+    assert "pause_before_s" in first.words[0].measured  # these had been measured in another way: all are again
+    assert len({tuple(word.measured) for word in first.words}) == 1
+
+
+def test_what_was_not_edited_keeps_what_was_measured(made, tmp_path):
+    assert cli.main(["export", str(made), "-o", "talk.csv"]) == 0
+    swap(tmp_path / "talk.csv", "“007”.,3.5,4", "“007”.,3.5,3.9")
+    assert cli.main(["import", str(made), "talk.csv", "-o", "mine"]) == 0
+    first, second = dataset.load(tmp_path / "mine").segments
+    assert first.words == dataset.load(made).segments[0].words
+    assert second.words[1].measured == {"f0_level_st": None, "pause_before_s": None}
+    assert cli.main(["import", str(made), "talk.csv", "--audio", "talk.wav", "-o", "heard"]) == 0
+    assert cli.main(["export", "heard", "-o", "heard.csv"]) == 0
+    swap(tmp_path / "heard.csv", "“007”.,3.5,3.9", "“007”.,3.5,3.8")
+    assert cli.main(["import", "heard", "heard.csv", "--audio", "talk.wav", "-o", "again"]) == 0
+    before, after = (dataset.load(tmp_path / name).segments for name in ("heard", "again"))
+    assert after[0].words == before[0].words
+    assert after[1].words[1].measured["duration_s"] == 0.3
 
 
 def test_the_latest_run_and_the_recording_it_was_cut_from(made, tmp_path, monkeypatch, capsys):

@@ -216,7 +216,7 @@ def test_elan_makes_intervals_of_points():
     [
         (TextGrid(0, 1, ()), "has no interval tier “words”, but no tiers at all"),
         (grid_of(WORDS, name="phones"), "has no interval tier “words”, but “phones”"),
-        (TextGrid(0, 1, (PointTier("words", ()),)), "has no interval tier “words”"),
+        (TextGrid(0, 1, (PointTier("words", ()),)), "has no interval tier “words”, but “words” (points)"),
         (grid_of([(0, 1, "sp")]), "tier “words”: holds no words"),
         (grid_of([(0, 1, "<loud> we")]), "tier “words”, interval 1 (0.000 s): unknown marker <loud>"),
         (grid_of([(0, 1, "we"), (1, 2, "<emph>")]), "interval 2 (1.000 s): <emph> after the last word"),
@@ -232,6 +232,7 @@ def test_elan_makes_intervals_of_points():
         (grid_of(WORDS, [(3, 4, "<emph>")]), "<emph> lies after the last word"),
         (grid_of(WORDS, [(0.5, 1, "really?")]), "holds “really?”, the tier of words “really”"),
         (grid_of(WORDS, [(0.5, 1, "loud")]), "holds “loud”"),
+        (grid_of(WORDS, [(1, 2, "loud")]), "holds “loud”, the tier of words nothing there"),
         (grid_of(WORDS, None, PointTier("untimed", (Point(1, "<emph>"),))), "tier “untimed”, at 1.000 s: <emph> after"),
         (grid_of([(0, 1, "<a"), (1, 2, "b>")]), "tier “words”: unknown marker <a b>"),
         (grid_of([(-1, 1, "we")]), "starts at -1 s"),
