@@ -30,7 +30,8 @@ def corpus(arguments: Namespace) -> int:
         raise ProsodyError(None, "--workers", f"is {arguments.workers}", "give a number from 1 on")
     parameters = load_parameters(arguments.parameters) if arguments.parameters else None
     with _Bar() as bar, workers.processes(arguments.workers or workers.available()) as pool:
-        made = process(arguments.folder, arguments.out, executor=pool, parameters=parameters, progress=bar.step)
+        options = {"executor": pool, "parameters": parameters, "datasets": arguments.datasets}
+        made = process(arguments.folder, arguments.out, progress=bar.step, **options)
     for error in made.failures:
         tell(f"prosody: {error}")
     if arguments.json:
@@ -38,7 +39,7 @@ def corpus(arguments: Namespace) -> int:
     else:
         _print(made)
     if made.stale:
-        tell(f"{len(made.stale)} results belong to no recording any more, such as {made.stale[0]}; they may be removed")
+        tell(f"{len(made.stale)} results belong to nothing any more, such as {made.stale[0]}; they may be removed")
     if made.failures:
         tell(f"prosody: {len(made.failures)} of {_counted(made)} failed: the next run tries only these")
     return 2 if made.failures else 0

@@ -3,17 +3,17 @@
 What is heard of a recording goes to `recordings/<key>.json` in the results' folder as soon as it is done. The key is
 made of the bytes of the recording and of its transcript, the parameters, and the method. So a file of that name need
 never be written again, a run that was killed loses only what was in flight, and runs side by side help each other.
-`corpus.json` says which result belongs to which recording; `words.csv` holds all words of all recordings.
+`corpus.json` says which result belongs to which recording, and holds each speaker's profile; `words.csv` holds all
+words of all recordings.
 """
 
 from __future__ import annotations
 
 import os
-import queue
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,12 +22,13 @@ from typing import Any
 from prosody import files
 from prosody.errors import ProsodyError, one_line
 from prosody.speech import corpus_files
-from prosody.speech.corpus_files import RESULTS, WORDS, Contents, relative
+from prosody.speech.corpus_files import DATASETS, RESULTS, WORDS, Contents, relative
 from prosody.speech.detect import DetectParameters
 from prosody.speech.recordings import Recording, find
 from prosody.speech.result import Done, Stamp, Task, hear_recording, result_name
+from prosody.speech.speaker_dataset import Speaker, write_dataset
+from prosody.speech.workers import outcomes
 
-_TICK_S = 1.0  # how often progress is told while nothing ends
 _LEFTOVER_S = 3600.0  # a temporary file this old has lost its writer
 _AGAIN = "run it again; if it stays, leave this recording out and report it"
 
@@ -52,7 +53,7 @@ class Step:
 class Corpus:
     """What was made. index: as in `corpus.json`. n_new: recordings heard in this run; the others were known.
 
-    failures: what could not be done. stale: results in the folder that belong to no recording any more.
+    failures: what could not be done. stale: results and datasets in the folder that belong to nothing any more.
     """
 
     out: Path
@@ -88,12 +89,14 @@ def process(
     *,
     executor: Executor | None = None,
     parameters: DetectParameters | None = None,
+    datasets: bool = False,
     progress: Callable[[Step], None] | None = None,
 ) -> Corpus:
     """Hear all recordings of a folder (see `recordings.find`); results, index and table go into the folder `out`.
 
     executor: does the work, a recording a task; any that keeps the promise of `submit` will do, if its workers see the
     same files. Only paths and small records go there and back. Without one the work is done here.
+    datasets: also make `datasets/<speaker>` of each speaker's recordings, for the other stages to work on.
     progress: called with a Step when a recording ends, and about every second where an executor works.
     A recording that fails does not stop the others: it is in `failures`, and the next run tries it again.
     Raises ProsodyError if the folder cannot be read or holds no recordings, if `out` is that folder or holds the
@@ -114,7 +117,14 @@ def process(
         _hear_all(run, waiting, executor, progress)
     finally:
         corpus_files.save_stamps(out, found, run.stamps, folder=folder)
-    return _finished(run, found, failures, before)
+    heard = [one for one in found if one.name in run.results]
+    contents = _as_before(run, before) or corpus_files.write_words(out, heard, run.results)
+    failures = [*failures, *run.failures, *contents.failures]
+    if run.n_unheard:
+        failures.append(_died(f"{run.n_unheard} recordings were not heard"))
+    if datasets:
+        failures += _write_datasets(run, heard, contents, executor)
+    return _indexed(run, contents, failures)
 
 
 def _make_ready(folder: Path) -> None:
@@ -155,8 +165,8 @@ def _hear_all(
     sizes = {one.name: max(1, _size(one.audio)) for one in waiting}
     begun, total = time.monotonic(), sum(sizes.values())
     done_size, done, failed, last = 0, 0, 0, ""
-    ended = _here(run, waiting) if executor is None else _spread(run, waiting, executor)
-    for one, outcome in ended:
+    tasks = [(one, run.task(one)) for one in waiting]
+    for one, outcome in outcomes(hear_recording, tasks, executor):
         if one is not None:
             done_size, done, last = done_size + sizes[one.name], done + 1, one.name
             failed += not _note(run, one, outcome)
@@ -166,94 +176,69 @@ def _hear_all(
             progress(Step(done, len(waiting), failed, done_size / total, left_s, last))
 
 
-Outcome = Done | BaseException | None
-
-
-def _here(run: _Run, waiting: Sequence[Recording]) -> Iterator[tuple[Recording, Outcome]]:
-    """Each recording with what came of it, heard in this process."""
-    for one in waiting:
-        try:
-            yield one, hear_recording(run.task(one))
-        except Exception as error:
-            yield one, error
-
-
-def _spread(run: _Run, waiting: Sequence[Recording], executor: Executor) -> Iterator[tuple[Recording | None, Outcome]]:
-    """The same from an executor, as they end; (None, None) when nothing ended for a while."""
-    ended: queue.SimpleQueue[Future[Done]] = queue.SimpleQueue()
-    pending: dict[Future[Done], Recording] = {}
-    try:
-        for number, one in enumerate(waiting):
-            try:
-                future = executor.submit(hear_recording, run.task(one))
-            except BrokenExecutor as error:
-                yield from ((other, error) for other in waiting[number:])
-                break
-            pending[future] = one
-            future.add_done_callback(ended.put)
-        while pending:
-            try:
-                future = ended.get(timeout=_TICK_S)
-            except queue.Empty:
-                yield None, None
-                continue
-            yield pending.pop(future), _outcome(future)
-    finally:
-        for future in pending:
-            future.cancel()
-
-
-def _outcome(future: Future[Done]) -> Outcome:
-    try:
-        return future.result()
-    except (Exception, CancelledError) as error:
-        return error
-
-
-def _note(run: _Run, one: Recording, outcome: Outcome) -> bool:
+def _note(run: _Run, one: Recording, outcome: Done | BaseException | None) -> bool:
     """Note what came of a recording; whether it is heard."""
     if isinstance(outcome, Done):
         run.results[one.name] = outcome.result
         for path, stamp in zip((one.audio, one.transcript), outcome.stamps, strict=True):
             run.stamps[relative(path, run.folder)] = stamp
         run.n_new += outcome.new
-    elif isinstance(outcome, ProsodyError):
-        run.failures.append(outcome)
-    elif isinstance(outcome, BrokenExecutor):
+        return True
+    if isinstance(outcome, BrokenExecutor):
         run.n_unheard += 1
-    elif isinstance(outcome, CancelledError):
-        run.failures.append(ProsodyError(one.audio, None, "was not heard: its task was cancelled", "run it again"))
     elif outcome is not None:
-        what = one_line(f"could not be heard ({type(outcome).__name__}: {outcome})")
-        run.failures.append(ProsodyError(one.audio, None, what, _AGAIN))
-        run.traces[os.fspath(one.audio)] = "".join(traceback.format_exception(outcome))
-    return isinstance(outcome, Done)
+        run.failures.append(_told(run, one.audio, outcome))
+    return False
 
 
-def _finished(
-    run: _Run, found: Sequence[Recording], failures: Sequence[ProsodyError], before: Mapping[str, Any]
-) -> Corpus:
-    """Write table and index."""
-    heard = [one for one in found if one.name in run.results]
-    contents = _as_before(run, before) or corpus_files.write_words(run.out, heard, run.results)
-    failed = [*failures, *run.failures, *contents.failures]
-    if run.n_unheard:
-        what = f"a worker ended by itself (too little memory?): {run.n_unheard} recordings were not heard"
-        failed.append(ProsodyError(None, None, what, "run it again, with fewer workers"))
+def _told(run: _Run, path: Path, error: BaseException) -> ProsodyError:
+    """What a person is told of an error that was raised at work on `path`."""
+    if isinstance(error, ProsodyError):
+        return error
+    if isinstance(error, CancelledError):
+        return ProsodyError(path, None, "its task was cancelled", "run it again")
+    if isinstance(error, BrokenExecutor):
+        return _died(f"{path} was not made")
+    run.traces[os.fspath(path)] = "".join(traceback.format_exception(error))
+    return ProsodyError(path, None, one_line(f"failed ({type(error).__name__}: {error})"), _AGAIN)
+
+
+def _died(so: str) -> ProsodyError:
+    what = f"a worker ended by itself (too little memory?): {so}"
+    return ProsodyError(None, None, what, "run it again, with fewer workers")
+
+
+def _write_datasets(
+    run: _Run, heard: Sequence[Recording], contents: Contents, executor: Executor | None
+) -> list[ProsodyError]:
+    """Write every speaker's dataset; what went wrong."""
+    hashes = {one["name"]: one["audio_sha256"] for one in contents.recordings}
+    tasks = []
+    for name, speaker in contents.speakers.items():
+        own = [one for one in heard if one.speaker == name and one.name in hashes]
+        results = [os.fspath(run.out / RESULTS / run.results[one.name]) for one in own]
+        parts = [(o.name, os.fspath(o.audio), r, hashes[o.name]) for o, r in zip(own, results, strict=True)]
+        folder = run.out / DATASETS / name
+        tasks.append((folder, Speaker(name, os.fspath(folder), tuple(parts), speaker["profile"])))
+    ended = outcomes(write_dataset, tasks, executor)
+    return [_told(run, folder, error) for folder, error in ended if isinstance(error, BaseException)]
+
+
+def _indexed(run: _Run, contents: Contents, failures: Sequence[ProsodyError]) -> Corpus:
+    """Write the index."""
     index = {
         "format_version": corpus_files.FORMAT_VERSION,
-        "folder": corpus_files.relative(run.folder, run.out),
+        "folder": relative(run.folder, run.out),
         **corpus_files.described(run.parameters),
         "words_sha256": files.sha256(run.out / WORDS),
         "recordings": contents.recordings,
         "speakers": contents.speakers,
-        "failures": [corpus_files.failure(one, run.folder, run.traces) for one in failed],
+        "failures": [corpus_files.failure(one, run.folder, run.traces) for one in failures],
         "worker_died": run.n_unheard > 0,
     }
     files.write_json(run.out / corpus_files.INDEX, index, overwrite=True)
-    named = {one["result"] for one in contents.recordings}
-    stale = sorted(f"{RESULTS}/{e.name}" for e in os.scandir(run.out / RESULTS) if _is_result(e.name, named))
-    return Corpus(run.out, index, run.n_new, tuple(failed), tuple(stale))
+    stale = corpus_files.stale(run.out, contents)
+    return Corpus(run.out, index, run.n_new, tuple(failures), stale)
 
 
 def _as_before(run: _Run, before: Mapping[str, Any]) -> Contents | None:
@@ -264,10 +249,6 @@ def _as_before(run: _Run, before: Mapping[str, Any]) -> Contents | None:
         if same and files.sha256(run.out / WORDS) == before.get("words_sha256"):
             return Contents(recordings, before["speakers"], [])
     return None
-
-
-def _is_result(name: str, named: set[str]) -> bool:
-    return name.endswith(".json") and not name.startswith(".") and f"{RESULTS}/{name}" not in named
 
 
 def _size(path: Path) -> int:

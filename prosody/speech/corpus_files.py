@@ -25,7 +25,8 @@ from prosody.speech.recordings import Recording
 from prosody.speech.result import Stamp
 
 FORMAT_VERSION = 1
-INDEX, WORDS, STAMPS, RESULTS = "corpus.json", "words.csv", ".stamps.json", "recordings"
+INDEX, WORDS, STAMPS = "corpus.json", "words.csv", ".stamps.json"
+RESULTS, DATASETS = "recordings", "datasets"
 _FIRST = ("speaker", "recording", "word", "text", "start", "end", "confidence", "written", "heard")
 
 
@@ -125,6 +126,15 @@ def write_words(out: Path, recordings: Sequence[Recording], results: Mapping[str
             if loaded:
                 contents.speakers[speaker] = _speaker([data for _, data in loaded])
     return contents
+
+
+def stale(out: Path, contents: Contents) -> tuple[str, ...]:
+    """Results and datasets that belong to nothing in the index, with their folders, parted by "/"."""
+    named = {one["result"] for one in contents.recordings} | {f"{DATASETS}/{name}" for name in contents.speakers}
+    found = [f"{RESULTS}/{entry.name}" for entry in os.scandir(out / RESULTS) if entry.name.endswith(".json")]
+    if (out / DATASETS).is_dir():
+        found += [f"{DATASETS}/{entry.name}" for entry in os.scandir(out / DATASETS)]
+    return tuple(sorted(one for one in found if one not in named and "/." not in one))
 
 
 def _loaded(

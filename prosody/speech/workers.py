@@ -1,17 +1,66 @@
-"""Processes that work for this one, and end with it."""
+"""Work on many tasks: by whatever executor, and by processes that end with the one they work for."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import queue
 import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, InvalidStateError, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, InvalidStateError, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+from typing import TypeVar
 
+K, T, R = TypeVar("K"), TypeVar("T"), TypeVar("R")
+_TICK_S = 1.0
 _MOST = 61  # that Windows can wait for
+
+
+def outcomes(
+    function: Callable[[T], R], tasks: Sequence[tuple[K, T]], executor: Executor | None
+) -> Iterator[tuple[K, R | BaseException] | tuple[None, None]]:
+    """What comes of each task, in the order in which they end: (its key, what was returned or raised).
+
+    executor: any that keeps the promise of `submit`; without one the work is done here. (None, None) comes about every
+    second in which nothing ends. What an executor has not begun when this is left is cancelled.
+    """
+    if executor is None:
+        for key, task in tasks:
+            try:
+                yield key, function(task)
+            except Exception as error:
+                yield key, error
+        return
+    ended: queue.SimpleQueue[Future[R]] = queue.SimpleQueue()
+    pending: dict[Future[R], K] = {}
+    try:
+        for number, (key, task) in enumerate(tasks):
+            try:
+                future = executor.submit(function, task)
+            except BrokenExecutor as error:
+                yield from ((other, error) for other, _ in tasks[number:])
+                break
+            pending[future] = key
+            future.add_done_callback(ended.put)
+        while pending:
+            try:
+                future = ended.get(timeout=_TICK_S)
+            except queue.Empty:
+                yield None, None
+            else:
+                yield pending.pop(future), _outcome(future)
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def _outcome(future: Future[R]) -> R | BaseException:
+    try:
+        return future.result()
+    except (Exception, CancelledError) as error:
+        return error
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from prosody import cli, markers
+from prosody import cli, dataset, markers
 from prosody.errors import ProsodyError
 from prosody.speech import corpus, corpus_files, result
 from prosody.speech.audio import read
@@ -361,3 +361,46 @@ def test_paths_in_the_index_are_relative(heard_once):
     index = json.loads((heard_once / corpus_files.INDEX).read_text(encoding="utf-8"))
     assert not os.path.isabs(index["folder"])
     assert not any(os.path.isabs(one["result"]) for one in index["recordings"])
+
+
+def test_datasets_of_speakers(talks, out, hearings):
+    made = process(talks, out, datasets=True)
+    assert (made.failures, made.stale, hearings) == ((), (), [])
+    anna = dataset.load(out / "datasets" / "anna")
+    own = [one for one in made.index["recordings"] if one["speaker"] == "anna"]
+    assert " ".join(s.text for s in anna.segments).replace("> ", ">") == " ".join(
+        SAID[one["name"]].replace("> ", ">") for one in own
+    )
+    assert [one["name"] for one in anna.info["sources"]] == [one["name"] for one in own]
+    assert anna.segments[-1].start > own[0]["duration"] - 0.01 and anna.segments[-1].split == "val"
+    assert all(word.measured and word.evidence for s in anna.segments for word in s.words)
+    assert anna.info["profile"] == made.index["speakers"]["anna"]["profile"]
+    assert anna.info["markers_from"] == "transcript"
+    before = (out / "datasets" / "anna" / dataset.DATASET_FILE).stat().st_mtime_ns
+    process(talks, out, datasets=True)
+    assert (out / "datasets" / "anna" / dataset.DATASET_FILE).stat().st_mtime_ns == before
+
+
+def test_a_transcript_without_markers_gives_a_dataset_marked_from_the_sound(talks, out):
+    (talks / "Bén" / "lunch.txt").write_text(markers.strip(SAID["Bén/lunch"]))
+    process(talks, out, datasets=True)
+    data = dataset.load(out / "datasets" / "Bén")
+    assert data.info["markers_from"] == "audio"
+    assert "<pause_long>" in " ".join(s.text for s in data.segments)
+
+
+def test_a_dataset_that_was_reviewed_is_never_replaced(talks, out):
+    process(talks, out, datasets=True)
+    path = out / "datasets" / "Bén" / dataset.DATASET_FILE
+    path.write_text(path.read_text().replace("unreviewed", "accepted"))
+    reviewed = path.read_bytes()
+    assert process(talks, out, datasets=True).failures == ()
+    (talks / "Bén" / "lunch.txt").write_text(markers.strip(SAID["Bén/lunch"]))
+    (talks / "anna" / "monday.txt").write_text(markers.strip(SAID["anna/monday"]))
+    made = process(talks, out, datasets=True)
+    assert ["reviewed: left as it is" in str(one) for one in made.failures] == [True]
+    assert path.read_bytes() == reviewed
+    data = dataset.load(out / "datasets" / "anna")
+    assert not any("<emph>" in segment.text for segment in data.segments)
+    shutil.rmtree(talks / "anna")
+    assert "datasets/anna" in process(talks, out).stale

@@ -1,0 +1,139 @@
+"""A speaker's recordings as one dataset, as if they had been one recording: each begins where the one before ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from prosody import dataset, files
+from prosody.dataset import DATASET_FILE, INFO_FILE, Segment, Word
+from prosody.errors import ProsodyError
+from prosody.markers import MarkedText, MarkedWord
+from prosody.speech import choose, result
+from prosody.speech.audio import SAMPLE_RATE, Audio, read
+from prosody.speech.segment import (
+    SegmentParameters,
+    assign_words,
+    energy_db,
+    make_segments,
+    segment_spans,
+    write_segments,
+)
+
+VAL_SHARE = 0.1  # of the segments, at the end
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A dataset to be made. name: the speaker's. folder: where it goes. profile: as in the index.
+
+    recordings: (name, audio, result, the audio's hash) of each, in the order of the dataset.
+    """
+
+    name: str
+    folder: str
+    recordings: tuple[tuple[str, str, str, str], ...]
+    profile: Mapping[str, Any]
+
+
+def write_dataset(speaker: Speaker) -> bool:
+    """Write a speaker's dataset, unless it is there as it would be; whether it was written. Workers can run this.
+
+    The whole folder appears at once. One that is there is replaced, but not if a person has reviewed some of it.
+    Markers are the transcript's; where a speaker's transcripts have none at all, those that are heard.
+    Raises ProsodyError if the dataset there is reviewed, a recording changed since it was heard, or nothing can be
+    written.
+    """
+    folder = Path(speaker.folder)
+    made_from = [{"name": name, "result": Path(path).name} for name, _, path, _ in speaker.recordings]
+    if (folder / DATASET_FILE).exists() and not _is_of_old(folder, made_from):
+        return False
+    temporary = folder.parent / f".tmp-{secrets.token_hex(6)}"
+    try:
+        temporary.mkdir(parents=True)
+        _write(temporary, speaker, made_from)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    except OSError as error:
+        what = f"the dataset cannot be written ({error.strerror})"
+        raise ProsodyError(folder, None, what, "make room, or check its permissions, then run it again") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return True
+
+
+def _is_of_old(folder: Path, made_from: Sequence[Mapping[str, str]]) -> bool:
+    """Whether the dataset there was made from something else. Raises ProsodyError if it must not be replaced then."""
+    if files.read_json(folder / INFO_FILE).get("made_from") == list(made_from):
+        return False
+    reviewed = [one for one in dataset.load(folder).segments if one.review["status"] != "unreviewed"]
+    if reviewed:
+        what = f"the recordings changed, but {len(reviewed)} segments of this dataset are reviewed: left as it is"
+        raise ProsodyError(folder, None, what, "move it elsewhere, then run it again for a new one")
+    return True
+
+
+def _write(folder: Path, speaker: Speaker, made_from: Sequence[Mapping[str, str]]) -> None:
+    segments: list[Segment] = []
+    heard: list[tuple[str, ...]] = []
+    start_s, sources = 0.0, []
+    for number, (name, audio_path, result_path, sha256) in enumerate(speaker.recordings, 1):
+        audio, data = read(audio_path), result.load(result_path)
+        if audio.sha256 != sha256:
+            raise ProsodyError(audio_path, None, "changed since it was heard", "run it again")
+        cut = _segments(audio, data, number)
+        write_segments(folder, audio, cut)
+        segments += [_moved(one, start_s) for one in cut]
+        heard += [tuple(word["markers"]) for word in data["words"]]
+        sources.append({"name": name, "sha256": sha256, "start": round(start_s, 3), "duration": data["duration"]})
+        start_s += data["duration"]
+    markers_from, _ = choose.settle("transcript", segments)
+    splits = dataset.split_by_time(len(segments), VAL_SHARE)
+    segments = [replace(s, split=split) for s, split in zip(segments, splits, strict=True)]
+    info = {
+        "source_file": speaker.name,
+        "source_sha256": hashlib.sha256("".join(one["sha256"] for one in sources).encode()).hexdigest(),
+        "sources": sources,
+        "made_from": list(made_from),
+        "sample_rate": SAMPLE_RATE,
+        "profile": dict(speaker.profile),
+        "markers_from": markers_from,
+        "parameters": {"segment": dataclasses.asdict(SegmentParameters()), "val_share": VAL_SHARE},
+    }
+    dataset.save(folder, choose.with_markers(segments, heard, markers_from), info)
+
+
+def _segments(audio: Audio, data: Mapping[str, Any], number: int) -> list[Segment]:
+    """The segments of one recording, times in it; their sounds are named after its number."""
+    words = result.words_of(data)
+    p = SegmentParameters()
+    spans = segment_spans(energy_db(audio.samples, audio.sample_rate, hop_s=p.hop_s), parameters=p)
+    marked = MarkedText(tuple(MarkedWord(word.text, word.markers) for word in words), data["final"])
+    cut = make_segments(assign_words(spans, words, parameters=p), words, marked)
+    found = iter(words)
+    return [
+        replace(
+            one,
+            audio_file=one.audio_file.replace("segments/", f"segments/{number:04d}_"),
+            words=tuple(_measured(word, next(found)) for word in one.words),
+        )
+        for one in cut
+    ]
+
+
+def _measured(word: Word, heard: Word) -> Word:
+    return replace(word, measured=heard.measured, evidence=heard.evidence)
+
+
+def _moved(one: Segment, by_s: float) -> Segment:
+    """A segment later in time."""
+    words = tuple(replace(w, start=round(w.start + by_s, 3), end=round(w.end + by_s, 3)) for w in one.words)
+    return replace(one, start=round(one.start + by_s, 3), end=round(one.end + by_s, 3), words=words)
