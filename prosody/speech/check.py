@@ -102,11 +102,11 @@ def _length(audio: Audio) -> Finding:
 
 
 def _level(audio: Audio) -> Iterator[Finding]:
-    peak, clipped = flat_peaks(audio.samples)
-    if audio.clipped is not None:  # resampling rounds off what was flat
+    peak = max(float(audio.samples.max()), -float(audio.samples.min()))
+    if audio.clipped is not None:  # counted in the file's own samples: resampling rounds off what was flat
         clipped = audio.clipped
-    elif peak < CLIPPED_LEVEL:
-        clipped = 0
+    else:
+        clipped = flat_peaks(audio.samples)[1] if peak >= CLIPPED_LEVEL else 0
     peak_db = 20 * np.log10(max(peak, 1e-9))
     level = "warning" if peak_db < QUIET_PEAK_DB else "ok"
     remedy = ": very quiet, so that noise weighs more; record closer to the microphone" if level == "warning" else ""

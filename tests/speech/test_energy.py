@@ -1,10 +1,23 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import soundfile
+from scipy.signal import butter, sosfilt
 from speech_sounds import noise, silence, tone
 
 from prosody.errors import ProsodyError
 from prosody.speech import energy
-from prosody.speech.energy import coarser, energy_db, energy_of_blocks, pause_spans, threshold_above_noise
+from prosody.speech.energy import (
+    coarser,
+    energy_db,
+    energy_of_blocks,
+    energy_of_file,
+    noise_floor_db,
+    pause_spans,
+    threshold_above_noise,
+)
 
 RATE = 24_000
 
@@ -71,6 +84,53 @@ def test_the_threshold_rises_above_noise():
     assert -24 < raised < -17
     assert threshold_above_noise(db, threshold_db=-35, noise_margin_db=0) == -35
     assert len(pause_spans(db, hop_s=0.01, threshold_db=raised, min_pause_s=0.4)) == 1
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 48_000])
+def test_the_rumble_filter_is_a_butterworth_high_pass(rate):
+    sound = noise(1.7, rate=rate, level=0.1) + np.float32(0.3)
+    want = sosfilt(butter(2, 70, "highpass", fs=rate, output="sos"), sound)
+    for size in (37, 5_000, len(sound)):
+        blocks = [sound[i : i + size] for i in range(0, len(sound), size)]
+        assert np.abs(np.concatenate(list(energy._without_rumble(blocks, rate))) - want).max() < 1e-12
+
+
+def test_a_file_as_its_samples(tmp_path):
+    sound = np.concatenate([tone(1.0), silence(0.5), noise(1.03, level=0.1)])
+    soundfile.write(tmp_path / "a.wav", sound, RATE, subtype="FLOAT")
+    shares = []
+    db = energy_of_file(tmp_path / "a.wav", progress=shares.append)
+    assert np.allclose(db, energy_db(sound, RATE)) and shares[-1] == 1.0
+
+
+def test_a_file_needs_no_heavy_packages(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.concatenate([tone(1.0), silence(1.0), tone(1.0)]), RATE)
+    code = (
+        "import sys; from prosody.speech.segment import segment_file; assert len(segment_file(sys.argv[1])) == 2;"
+        "print(sorted({'scipy', 'soxr', 'pandas', 'onnxruntime', 'jsonschema', 'psutil'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.wav")], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("samples", "match"),
+    [(np.zeros(2400), "only silence"), (np.full(2400, np.nan), "not numbers"), (np.zeros(0), "no s")],
+)
+def test_a_file_of_nothing_is_refused_by_name(tmp_path, samples, match):
+    soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
+    with pytest.raises(ProsodyError, match=match) as caught:
+        energy_of_file(tmp_path / "a.wav")
+    assert str(caught.value).startswith(str(tmp_path / "a.wav"))
+
+
+def test_a_gap_of_an_export_is_no_noise_floor():
+    noisy = np.concatenate([tone(2.0), silence(0.5)] * 3) + noise(7.5, level=0.02)
+    db = energy_db(np.concatenate([noisy, silence(30.0), noisy]), RATE)
+    assert noise_floor_db(db) == pytest.approx(noise_floor_db(energy_db(noisy, RATE)), abs=1.0)
+    threshold = threshold_above_noise(db)
+    assert len(pause_spans(db, hop_s=0.01, threshold_db=threshold, min_pause_s=0.4)) == 6
+    assert noise_floor_db(energy_db(np.concatenate([tone(2.0), silence(1.0)] * 3), RATE)) == energy.FLOOR_DB
 
 
 @pytest.mark.parametrize("samples", [np.zeros(0), np.zeros(2400), np.full(2400, np.nan)])

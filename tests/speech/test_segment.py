@@ -10,13 +10,14 @@ from speech_sounds import silence, tone
 
 from prosody import dataset, files, markers
 from prosody.errors import ProsodyError
-from prosody.speech.audio import Audio, read
+from prosody.speech.audio import Audio, read, write_wav
 from prosody.speech.segment import (
     SegmentParameters,
     Span,
     assign_words,
     energy_db,
     make_segments,
+    segment_file,
     segment_spans,
     write_segments,
 )
@@ -42,6 +43,18 @@ def spans_of(*seconds, parameters=None):
 def test_cuts_at_long_pauses_only():
     found = spans_of(2, 0.9, 2, 0.7, 2)
     assert found == [pytest.approx((0, 2.1), abs=0.021), pytest.approx((2.8, 7.6), abs=0.021)]
+
+
+def test_a_file_is_cut_without_being_held(tmp_path):
+    sound = np.concatenate([tone(2.0), silence(0.9), tone(2.0), silence(0.5), tone(1.0)])
+    write_wav(tmp_path / "a.wav", sound, RATE)
+    assert segment_file(tmp_path / "a.wav") == segment_spans(energy_db(sound, RATE))
+    one = SegmentParameters(split_pause_s=0.4, hop_s=0.02)
+    assert segment_file(tmp_path / "a.wav", parameters=one) == segment_spans(
+        energy_db(sound, RATE, hop_s=0.02), parameters=one
+    )
+    with pytest.raises(ProsodyError, match="not found"):
+        segment_file(tmp_path / "none.wav")
 
 
 def test_every_parameter_counts():
