@@ -1,9 +1,9 @@
 """The thresholds of detection fitted to one annotator.
 
 People differ in where a rise begins to be one, or how short a gap is still a pause. From words that an annotator marked
-and that were measured, each threshold of the table `SEARCHES` is moved along its grid to where what is heard agrees
+and that were measured, each threshold of the table `SEARCHES` is moved, in small steps, to where what is heard agrees
 best with what is marked. What is compared is F1 with that part taken away that chance alone would give, which is
-Cohen's kappa (Flight & Julious 2015): plain F1 grows when everything is marked, kappa doesn't. Each step away from the
+Cohen's kappa (1960): plain F1 grows when everything is marked, kappa doesn't. Each step away from the
 default must pay for itself, the more so the fewer examples there are; too few move nothing.
 """
 
@@ -25,30 +25,29 @@ from prosody.errors import ProsodyError
 from prosody.speech.detect import DetectParameters, agreement, detect
 
 ENOUGH = 8  # markers of a kind below which its threshold stays
-_REMEMBERED = 16  # ways through a grid
+FACTORS = tuple(2 ** (k / 10) for k in range(-20, 21))  # of the default: a quarter of it to four times it
+_SCALE = 0.6  # moving a threshold by so many doublings must gain one standard error of kappa
 _ROUNDS = 2  # thresholds depend on each other a little
-_PULL = 1.0  # what moving a threshold by its scale costs in kappa, times the square root of the number of examples
+_REMEMBERED = 16  # ways through the factors
 
 
 @dataclass(frozen=True)
 class Search:
-    """A threshold that is searched. name: of the field of DetectParameters. markers: those that it decides on.
+    """Thresholds that are moved together, by one factor. names: fields of DetectParameters, all above 0.
 
-    scale: by how much annotators may well differ, in the threshold's unit. grid: (lowest, highest, step) to be tried.
+    markers: those that they decide on.
     """
 
-    name: str
+    names: tuple[str, ...]
     markers: tuple[str, ...]
-    scale: float
-    grid: tuple[float, float, float]
 
 
 SEARCHES = (
-    Search("pause_long_s", ("<pause_long>",), 0.4, (0.3, 2.0, 0.05)),
-    Search("pause_short_s", ("<pause_short>",), 0.15, (0.06, 0.7, 0.02)),
-    Search("emph_prominence", ("<emph>",), 0.75, (-1.0, 4.0, 0.1)),
-    Search("level_st", ("<pitch_high>", "<pitch_low>"), 1.5, (0.75, 6.0, 0.25)),
-    Search("slope_st", ("<pitch_rising>", "<pitch_falling>"), 1.5, (0.75, 8.0, 0.25)),
+    Search(("pause_long_s",), ("<pause_long>",)),
+    Search(("pause_short_s",), ("<pause_short>",)),
+    Search(("emph_prominence",), ("<emph>",)),
+    Search(("level_st", "level_z"), ("<pitch_high>", "<pitch_low>")),
+    Search(("slope_st", "slope_z"), ("<pitch_rising>", "<pitch_falling>")),
 )
 
 
@@ -113,30 +112,29 @@ def calibrate(
     searches = searched()
     heard = _Heard(words)
     blocks = np.array_split(np.arange(len(words)), folds)
-    everything = np.ones(len(words), dtype=bool)
-    fitted, by_block = {}, []
-    for number, block in enumerate([None, *blocks]):
-        others = everything.copy()
-        if block is None:
-            fitted = _fit(heard, others, start, searches)
-        else:
-            others[block] = False
-            by_block.append(_fit(heard, others, start, searches))
+    by_block = []
+    for number, block in enumerate(blocks):
+        others = np.ones(len(words), dtype=bool)
+        others[block] = False
+        by_block.append(_fit(heard, others, start, searches))
         if progress:
             progress((number + 1) / (folds + 1))
-    useless = [s.name for s in searches if fitted[s.name] != getattr(start, s.name)]
-    useless = [name for name in useless if not _helps(heard, blocks, start, by_block, _search(name))]
-    kept = {name: value for name, value in fitted.items() if name not in useless}
-    by_block = [{name: value for name, value in one.items() if name not in useless} for one in by_block]
+    fitted = _fit(heard, np.ones(len(words), dtype=bool), start, searches)
+    moved = [search for search, factor in fitted.items() if factor != 1]
+    useless = [search for search in moved if not _helps(heard, blocks, start, by_block, search)]
+    kept, *by_block = ({s: f for s, f in one.items() if s not in useless} for one in (fitted, *by_block))
     scores = _scores(heard, blocks, start, by_block)
-    told = tuple(_told(heard, start, s, fitted[s.name], s.name in useless) for s in searches)
-    return Calibration(_with(start, kept) or start, len(words), folds, scores, told)
+    told = [one for search in searches for one in _told(heard, start, search, fitted[search], search in useless)]
+    if progress:
+        progress(1.0)
+    return Calibration(_with(start, kept) or start, len(words), folds, scores, tuple(told))
 
 
 def searched() -> list[Search]:
-    """The searches whose threshold detection has."""
-    names = {one.name for one in dataclasses.fields(DetectParameters)}
-    return [search for search in SEARCHES if search.name in names]
+    """The searches, of thresholds that detection has."""
+    known = {one.name for one in dataclasses.fields(DetectParameters)}
+    there = [Search(tuple(name for name in one.names if name in known), one.markers) for one in SEARCHES]
+    return [one for one in there if one.names]
 
 
 def load_parameters(path: str | os.PathLike[str]) -> DetectParameters:
@@ -224,37 +222,33 @@ def _columns(search: Search) -> list[int]:
     return [markers.TOKENS.index(token) for token in search.markers]
 
 
-def _search(name: str) -> Search:
-    return next(search for search in SEARCHES if search.name == name)
-
-
-def _with(parameters: DetectParameters, changed: Mapping[str, float]) -> DetectParameters | None:
-    """The thresholds with some changed; None where they don't go together, as a short pause longer than a long one."""
+def _with(start: DetectParameters, factors: Mapping[Search, float]) -> DetectParameters | None:
+    """Thresholds moved by factors; None where they don't go together, as a short pause longer than a long one."""
+    changed = {name: float(f"{getattr(start, name) * f:.3g}") for s, f in factors.items() if f != 1 for name in s.names}
     try:
-        return dataclasses.replace(parameters, **changed)
+        return dataclasses.replace(start, **changed)
     except ProsodyError:
         return None
 
 
-def _fit(heard: _Heard, used: np.ndarray, start: DetectParameters, searches: Sequence[Search]) -> dict[str, float]:
-    """The best thresholds for the words that are used [shape=(n_words,), bool]."""
-    now = start
+def _fit(heard: _Heard, used: np.ndarray, start: DetectParameters, searches: Sequence[Search]) -> dict[Search, float]:
+    """The best factors for the words that are used [shape=(n_words,), bool]."""
+    best = dict.fromkeys(searches, 1.0)
     for _ in range(_ROUNDS):
         for search in searches:
             columns = _columns(search)
             written = heard.written[used][:, columns]
             if written.sum() < ENOUGH:
                 continue
-            default = getattr(start, search.name)
-            values = [default, *np.arange(search.grid[0], search.grid[1] + 1e-9, search.grid[2]).round(4).tolist()]
-            tried = [(value, _with(now, {search.name: value})) for value in sorted(set(values))]
-            possible = [(value, one) for value, one in tried if one is not None]
+            tried = [(factor, _with(start, {**best, search: factor})) for factor in FACTORS]
+            possible = [(factor, one) for factor, one in tried if one is not None]
             along = heard.along([one for _, one in possible], columns)
             agreed = _smooth([_kappa(written, at[used]) for at in along])
-            cost = _PULL / math.sqrt(written.sum()) / search.scale
-            gains = [k - cost * abs(value - default) for k, (value, _) in zip(agreed, possible, strict=True)]
-            now = possible[int(np.argmax(gains))][1]
-    return {search.name: getattr(now, search.name) for search in searches}
+            wrong = 1 - _kappa(written, heard.with_(start)[used][:, columns])
+            cost = math.sqrt(wrong / written.sum()) / _SCALE  # about its standard error
+            gains = [k - cost * abs(math.log2(factor)) for k, (factor, _) in zip(agreed, possible, strict=True)]
+            best[search] = possible[int(np.argmax(gains))][0]
+    return best
 
 
 def _smooth(values: Sequence[float]) -> np.ndarray:
@@ -272,7 +266,7 @@ def _kappa(written: np.ndarray, heard: np.ndarray) -> float:
 
 
 def _held_out(
-    heard: _Heard, blocks: Sequence[np.ndarray], start: DetectParameters, by_block: Sequence[Mapping[str, float]]
+    heard: _Heard, blocks: Sequence[np.ndarray], start: DetectParameters, by_block: Sequence[Mapping[Search, float]]
 ) -> np.ndarray:
     """What is heard in each block with the thresholds that were fitted without it [shape=(n_words, 7), bool]."""
     parts = zip(blocks, by_block, strict=True)
@@ -283,12 +277,12 @@ def _helps(
     heard: _Heard,
     blocks: Sequence[np.ndarray],
     start: DetectParameters,
-    by_block: Sequence[Mapping[str, float]],
+    by_block: Sequence[Mapping[Search, float]],
     search: Search,
 ) -> bool:
     """Whether moving this threshold does any good where it was not fitted."""
     columns = _columns(search)
-    without = [{name: value for name, value in one.items() if name != search.name} for one in by_block]
+    without = [{other: factor for other, factor in one.items() if other != search} for one in by_block]
     written = heard.written[:, columns]
     with_it, without_it = (
         _kappa(written, _held_out(heard, blocks, start, fitted)[:, columns]) for fitted in (by_block, without)
@@ -297,7 +291,7 @@ def _helps(
 
 
 def _scores(
-    heard: _Heard, blocks: Sequence[np.ndarray], start: DetectParameters, by_block: Sequence[Mapping[str, float]]
+    heard: _Heard, blocks: Sequence[np.ndarray], start: DetectParameters, by_block: Sequence[Mapping[Search, float]]
 ) -> tuple[Score, ...]:
     written = _slots(heard.written)
     before = agreement(written, _slots(heard.with_(start)))
@@ -312,15 +306,22 @@ def _slots(table: np.ndarray) -> list[tuple[str, ...]]:
     return [tuple(token for token, there in zip(markers.TOKENS, row, strict=True) if there) for row in table]
 
 
-def _told(heard: _Heard, start: DetectParameters, search: Search, value: float, useless: bool) -> Fitted:
+def _told(heard: _Heard, start: DetectParameters, search: Search, factor: float, useless: bool) -> list[Fitted]:
+    """What became of each threshold of a search."""
     n = int(heard.written[:, _columns(search)].sum())
-    default = getattr(start, search.name)
-    if n < ENOUGH:
-        return Fitted(search.name, default, default, n, f"only {n} examples, {ENOUGH} are needed")
-    if useless:
-        why = f"{value:g} fits these words better, but not stretches left out of the fit"
-        return Fitted(search.name, default, default, n, why)
-    return Fitted(search.name, default, value, n, "" if value != default else "none fits clearly better")
+    fitted = _with(start, {search: factor}) or start
+    told = []
+    for name in search.names:
+        before, after, why = getattr(start, name), getattr(fitted, name), ""
+        if n < ENOUGH:
+            why = f"only {n} examples, {ENOUGH} are needed"
+        elif useless:
+            why = f"{after:g} fits these words better, but not stretches left out of the fit"
+            after = before
+        elif factor == 1:
+            why = "none fits clearly better"
+        told.append(Fitted(name, before, after, n, why))
+    return told
 
 
 def _check(words: Sequence[Word], folds: int) -> None:
