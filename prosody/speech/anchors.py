@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import numpy as np
 
@@ -171,7 +171,7 @@ def _between_words(
     ]
     cuts: list[tuple[float, int]] = []
     last = start
-    for i, after in zip(sure, [*sure[1:], None], strict=True):
+    for i, after in zip_longest(sure, sure[1:]):
         at = (anchors[i - 1].end + anchors[i].start) / 2
         if at > last and (after is None or anchors[after].start - last > longest_s / 2):
             cuts.append((at, i))

@@ -71,7 +71,9 @@ class Ear:
         """Exactly `tokens` forced onto the sound, or None where that cannot be done."""
         for beam in _BEAMS:
             if beam not in self._aligners:
-                self._aligners[beam] = _decoder(self._dictionary, beam=beam, pbeam=beam, wbeam=beam**0.75, silprob=_SILENCE)
+                self._aligners[beam] = _decoder(
+                    self._dictionary, beam=beam, pbeam=beam, wbeam=beam**0.75, silprob=_SILENCE
+                )
             decoder = self._aligners[beam]
             try:
                 decoder.set_align_text(" ".join(tokens))

@@ -2,9 +2,10 @@
 
 Each evidence is a logistic ramp about a threshold (0.5 at the threshold itself). Where the thresholds come from: 0.2 s
 is about where a silence is heard as a pause and not as a closure (Zellner 1994), 0.8 s is where segments are cut; a
-pitch movement must exceed some 3 semitones to be told reliably from another in running speech ('t Hart 1981), a shift
-of level somewhat less. Emphasis is f0 excursion, energy and duration together (Fry 1958; Kochanski et al. 2005): the
-weakest of the three counts.
+pitch movement must exceed some 3 semitones to be told reliably from another in running speech ('t Hart 1981), a
+difference of level is heard from 1.5 semitones on (Rietveld and Gussenhoven 1985). Emphasis is f0 excursion, energy and
+duration together with what the word makes likely (`prosody.speech.prominence`); its ramp is wide, so that its evidence
+ranks words well below the threshold too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ HEARD = 0.5  # least evidence of a marker that is heard
 class DetectParameters:
     """All thresholds. *_width: from the threshold to an evidence of 0.73. Semitones (st), seconds, dB, z-scores.
 
-    accent_st: by how much more an emphasised word must move or be shifted to carry a pitch marker too, since the accent
+    *_z: what a movement or shift must also be, in the spread of this speaker's words: a lively voice must do more
+    than a flat one.
+    accent_*: by how much more an emphasised word must move or be shifted to carry a pitch marker too, since the accent
     itself raises it and lets it fall.
     """
 
@@ -33,15 +36,15 @@ class DetectParameters:
     pause_width_s: float = 0.02
     slope_st: float = 3.0
     slope_width_st: float = 0.5
-    level_st: float = 2.5
+    level_st: float = 2.0
     level_width_st: float = 0.4
-    accent_st: float = 2.5
-    emph_excursion_st: float = 2.5
-    emph_excursion_width_st: float = 0.5
-    emph_energy_db: float = 1.5
-    emph_energy_width_db: float = 0.75
-    emph_duration_z: float = 0.0
-    emph_duration_width_z: float = 0.3
+    slope_z: float = 1.5
+    level_z: float = 1.5
+    width_z: float = 0.25
+    accent_slope_st: float = 2.5
+    accent_level_st: float = 1.5
+    emph_prominence: float = 4.7
+    emph_prominence_width: float = 1.2
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -64,24 +67,28 @@ def evidence(measured: Measured, parameters: DetectParameters | None = None) -> 
     pause = measured["pause_before_s"]
     is_pause = _ramp(pause, p.pause_short_s, p.pause_width_s)
     is_long = _ramp(pause, p.pause_long_s, p.pause_width_s)
-    emphasis = min(
-        _ramp(measured["f0_excursion_st"], p.emph_excursion_st, p.emph_excursion_width_st),
-        _ramp(measured["energy_db"], p.emph_energy_db, p.emph_energy_width_db),
-        _ramp(measured["duration_z"], p.emph_duration_z, p.emph_duration_width_z),
-    )
-    slope, level = measured["f0_slope_st"], measured["f0_level_st"]
-    accent = p.accent_st * emphasis
-    level_st, slope_st = p.level_st + accent, p.slope_st + accent
+    standing_out = measured["prominence"]
+    accented = _ramp(standing_out, p.emph_prominence, p.emph_prominence_width / 2)
+
+    def movement(name: str, sign: int, threshold_st: float, width_st: float, threshold_z: float) -> float:
+        value, z = measured[f"{name}_st"], measured[f"{name}_z"]
+        if value is None or z is None:
+            return 0.0
+        is_large = _ramp(sign * value, threshold_st, width_st)
+        return min(is_large, _ramp(sign * z, threshold_z, p.width_z))
+
+    level = (p.level_st + p.accent_level_st * accented, p.level_width_st, p.level_z)
+    slope = (p.slope_st + p.accent_slope_st * accented, p.slope_width_st, p.slope_z)
     found = {
-        "<emph>": emphasis,
+        "<emph>": _ramp(standing_out, p.emph_prominence, p.emph_prominence_width),
         "<pause_short>": is_pause * (1 - is_long),
         "<pause_long>": is_long,
-        "<pitch_high>": _ramp(level, level_st, p.level_width_st),
-        "<pitch_low>": _ramp(None if level is None else -level, level_st, p.level_width_st),
-        "<pitch_rising>": _ramp(slope, slope_st, p.slope_width_st),
-        "<pitch_falling>": _ramp(None if slope is None else -slope, slope_st, p.slope_width_st),
+        "<pitch_high>": movement("f0_level", 1, *level),
+        "<pitch_low>": movement("f0_level", -1, *level),
+        "<pitch_rising>": movement("f0_slope", 1, *slope),
+        "<pitch_falling>": movement("f0_slope", -1, *slope),
     }
-    return {token: round(value, 3) for token, value in found.items()}
+    return {token: round(value, 4) for token, value in found.items()}
 
 
 def decide(found: Mapping[str, float]) -> tuple[str, ...]:

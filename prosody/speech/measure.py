@@ -15,9 +15,10 @@ from typing import Protocol
 import numpy as np
 
 from prosody.speech.audio import Audio
-from prosody.speech.energy import HOP_S, energy_db, pause_spans, threshold_above_noise
+from prosody.speech.energy import HOP_S, THRESHOLD_DB, energy_db, pause_spans, threshold_above_noise
 from prosody.speech.phones import expected_s, rate_of
-from prosody.speech.pronounce import lexicon
+from prosody.speech.prominence import prominence
+from prosody.speech.pronounce import Lexicon, lexicon
 
 F0_RANGE_HZ = (60.0, 500.0)
 VOICED_CONFIDENCE = 0.5
@@ -25,9 +26,13 @@ PHRASE_PAUSE_S = 0.2  # a pause that ends a phrase
 NEAR_S = 5.0  # how far the words lie that a word's level is taken against
 MIN_VOICED_FRAMES = 3
 _OCTAVE_ERROR_ST = 9.0  # a frame this far from its word's median is a mistake of the tracker
+_TAIL_S = 0.25  # a question rises on its last syllables
 _CHUNK_S, _OVERLAP_S = 30.0, 0.5
+_ALIGNED_GAP_S = 0.05  # in noise, a gap this long between two aligned words is the pause, not what the energy says
 _PAUSE_NEAR_S = 0.06  # a pause belongs to the gap that it comes this near to
 _STEEPEST_DECLINATION_ST_S = 4.0
+_TELLING_WORDS = 10  # a phrase this long counts as much as the speaker's usual declination
+_USUAL_SPREAD_ST, _USUAL_WORDS = 1.5, 10  # what a speaker's words spread by where there are too few words to tell
 
 
 class Timed(Protocol):
@@ -109,28 +114,46 @@ def measure(
 
     words: in time order. tracks: of the same audio, if they are there already. Returns a dict a word; None stands where
     too little is voiced:
-    f0_level_st (against the words near it), f0_slope_st (through the word, less the phrase's declination),
-    f0_excursion_st (highest less lowest), f0_peak_st (highest, against the words near it),
+    f0_level_st (against the words near it, less the phrase's declination), f0_slope_st (through the word, less the
+    same; in the last word of a phrase through its last 0.25 s, where that rises by more), f0_level_z and f0_slope_z
+    (the two in the spread that they have in this speaker's words), f0_excursion_st (highest less lowest), f0_peak_st
+    (highest, against the words near it),
     energy_db (against the speaker's median word), duration_s, duration_z (against what the phones need, in the
-    speaker's own spread), pause_before_s, voiced (share of the word's time, 0..1).
+    speaker's own spread), prominence (all of these together, see `prosody.speech.prominence`), pause_before_s, voiced
+    (share of the word's time, 0..1).
     """
     tracks = tracks or track(audio, progress=progress)
     times = np.array([[w.start, w.end] for w in words], dtype=float).reshape(-1, 2)
-    pitch = np.array([_pitch(tracks, start, end) for start, end in times]).reshape(-1, 6)
-    level, slope, excursion, peak, middle, voiced_s = pitch.T
+    pitch = np.array([_pitch(tracks, start, end) for start, end in times]).reshape(-1, 7)
+    level, slope, tail_slope, excursion, peak, middle, voiced_s = pitch.T
     pauses = pauses_before(tracks, times)
-    sinking = _declination(level, middle, np.cumsum(pauses >= PHRASE_PAUSE_S))
-    local = _local_level(level, middle, times)
+    phrase = np.cumsum(pauses >= PHRASE_PAUSE_S)
+    sinking = _declination(level, middle, phrase)
+    local = _local_level(level, middle, times) + _along_phrase(sinking, middle, phrase)
+    slope -= sinking * voiced_s
+    tail_slope -= sinking * np.minimum(voiced_s, _TAIL_S)
+    is_last = np.append(phrase[1:] != phrase[:-1], True)[: len(phrase)]
+    slope = np.where(is_last & (tail_slope > np.abs(slope)), tail_slope, slope)
     energy = np.array([_energy(tracks, start, end) for start, end in times])
     length = times[:, 1] - times[:, 0]
+    texts = [w.text for w in words]
+    known = lexicon(texts)
+    duration_z = _duration_z(known, length)
+    energy -= np.nanmedian(energy) if np.isfinite(energy).any() else 0.0
+    standing_out = prominence(
+        known, texts, duration_z=duration_z, excursion_st=excursion, peak_st=peak - local, energy_db=energy
+    )
     columns = {
         "f0_level_st": level - local,
-        "f0_slope_st": slope - sinking * voiced_s,
+        "f0_level_z": (level - local) / _spread(level - local),
+        "f0_slope_st": slope,
+        "f0_slope_z": slope / _spread(slope),
         "f0_excursion_st": excursion,
         "f0_peak_st": peak - local,
-        "energy_db": energy - (np.nanmedian(energy) if np.isfinite(energy).any() else 0.0),
+        "energy_db": energy,
         "duration_s": length,
-        "duration_z": _duration_z([w.text for w in words], length),
+        "duration_z": duration_z,
+        "prominence": standing_out,
         "pause_before_s": pauses,
         "voiced": np.where(length > 0, np.nan_to_num(voiced_s) / np.maximum(length, 1e-6), 0.0).clip(0, 1),
     }
@@ -141,7 +164,7 @@ def measure(
 
 
 def _pitch(tracks: Tracks, start: float, end: float) -> tuple[float, ...]:
-    """Level, slope, excursion, peak (st re 1 Hz), the middle (s) and the length (s) of a word's voiced part."""
+    """Of a word's voiced part: level, slope, slope of its end, excursion, peak (st re 1 Hz), middle and length (s)."""
     inside = slice(*np.searchsorted(tracks.f0_times, [start, end]))
     at, hz = tracks.f0_times[inside], tracks.f0_hz[inside]
     at, st = at[np.isfinite(hz)], 12 * np.log2(hz[np.isfinite(hz)])
@@ -149,12 +172,21 @@ def _pitch(tracks: Tracks, start: float, end: float) -> tuple[float, ...]:
         sane = np.abs(st - np.median(st)) < _OCTAVE_ERROR_ST
         at, st = at[sane], st[sane]
     if len(st) < MIN_VOICED_FRAMES:
-        return (np.nan,) * 6
+        return (np.nan,) * 7
     low, high = np.percentile(st, [5, 95])
-    hop = float(np.median(np.diff(at)))
-    voiced_s = hop * len(at)
-    slope = np.polyfit(at - at[0], st, 1)[0] * (at[-1] - at[0])
-    return float(np.median(st)), slope, float(high - low), float(high), float(at.mean()), voiced_s
+    voiced_s = float(np.median(np.diff(at))) * len(at)
+    smooth = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(st, 1, mode="edge"), 3), axis=1)
+    tail = at >= at[-1] - _TAIL_S
+    slopes = _movement(at, smooth), _movement(at[tail], smooth[tail])
+    return (float(np.median(st)), *slopes, float(high - low), float(high), float(at.mean()), voiced_s)
+
+
+def _movement(at: np.ndarray, st: np.ndarray) -> float:
+    """How far f0 moves along the line through it, st; the first and last frame, kicked by consonants, do not count."""
+    inner = slice(1, -1) if len(at) > 2 * MIN_VOICED_FRAMES else slice(None)
+    if len(at) < MIN_VOICED_FRAMES:
+        return 0.0
+    return float(np.polyfit(at[inner] - at[0], st[inner], 1)[0] * (at[-1] - at[0]))
 
 
 def _energy(tracks: Tracks, start: float, end: float) -> float:
@@ -167,8 +199,10 @@ def pauses_before(tracks: Tracks, times: np.ndarray) -> np.ndarray:
     """Length of the longest silence in the gap before each word, s.
 
     times [shape=(n_words, 2)]. A silence counts for the gap that it overlaps or nearly touches; the start of the
-    recording is no pause.
+    recording is no pause. Noise breaks silences up, so that in a noisy recording a gap between two aligned words is
+    taken as it is.
     """
+    is_noisy = tracks.threshold_db > THRESHOLD_DB
     spans = pause_spans(tracks.energy_db, hop_s=tracks.hop_s, threshold_db=tracks.threshold_db, min_pause_s=0.03)
     starts, ends = np.array([s.start for s in spans]), np.array([s.end for s in spans])
     pauses = np.zeros(len(times))
@@ -177,13 +211,17 @@ def pauses_before(tracks: Tracks, times: np.ndarray) -> np.ndarray:
         low = max(before[1] - _PAUSE_NEAR_S, (before[0] + before[1]) / 2)
         high = min(here[0] + _PAUSE_NEAR_S, (here[0] + here[1]) / 2)
         touching = (starts < high) & (ends > low) if len(spans) else np.zeros(0, dtype=bool)
-        pauses[k] = (ends[touching] - starts[touching]).max(initial=0.0)
+        gap = here[0] - before[1]
+        pauses[k] = gap if is_noisy and gap >= _ALIGNED_GAP_S else (ends[touching] - starts[touching]).max(initial=0.0)
     return pauses
 
 
 def _declination(level: np.ndarray, middle: np.ndarray, phrase: np.ndarray) -> np.ndarray:
-    """How pitch moves through each word's phrase, st/s: a line through its words, or the speaker's usual one."""
-    moving = np.full(len(level), np.nan)
+    """How pitch moves through each word's phrase, st/s: the slope of its words (Theil-Sen) drawn to the usual one.
+
+    A short phrase tells little of its own: one high word would tilt it.
+    """
+    own, weight = np.full(len(level), np.nan), np.zeros(len(level))
     for one in np.unique(phrase):
         inside = np.flatnonzero((phrase == one) & np.isfinite(level))
         if len(inside) < 5:
@@ -192,10 +230,29 @@ def _declination(level: np.ndarray, middle: np.ndarray, phrase: np.ndarray) -> n
         gaps = middle[inside][b] - middle[inside][a]
         rates = (level[inside][b] - level[inside][a])[gaps > 0.1] / gaps[gaps > 0.1]
         if len(rates):
-            moving[phrase == one] = np.median(rates)
-    usual = float(np.nanmedian(moving)) if np.isfinite(moving).any() else 0.0
-    steepest = _STEEPEST_DECLINATION_ST_S
-    return np.clip(np.where(np.isfinite(moving), moving, usual), -steepest, steepest)
+            own[phrase == one] = np.median(rates)
+            weight[phrase == one] = len(inside) / (len(inside) + _TELLING_WORDS)
+    usual = float(np.nanmedian(own)) if np.isfinite(own).any() else 0.0
+    drawn = usual + weight * (np.nan_to_num(own, nan=usual) - usual)
+    return np.clip(drawn, -_STEEPEST_DECLINATION_ST_S, _STEEPEST_DECLINATION_ST_S)
+
+
+def _along_phrase(sinking: np.ndarray, middle: np.ndarray, phrase: np.ndarray) -> np.ndarray:
+    """How far the phrase's declination has each word above or below the middle of its phrase, st."""
+    above = np.zeros(len(middle))
+    for one in np.unique(phrase):
+        inside = np.flatnonzero((phrase == one) & np.isfinite(middle))
+        if len(inside) > 1:
+            above[inside] = sinking[inside] * (middle[inside] - (middle[inside][0] + middle[inside][-1]) / 2)
+    return above
+
+
+def _spread(values: np.ndarray) -> float:
+    """Robust standard deviation of the words' values about 0, st; drawn to what is usual where words are few."""
+    known = values[np.isfinite(values)]
+    own = 1.4826 * float(np.median(np.abs(known))) if len(known) else 0.0
+    n = len(known)
+    return float(np.sqrt((n * own**2 + _USUAL_WORDS * _USUAL_SPREAD_ST**2) / (n + _USUAL_WORDS)))
 
 
 def _local_level(level: np.ndarray, middle: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -210,12 +267,11 @@ def _local_level(level: np.ndarray, middle: np.ndarray, times: np.ndarray) -> np
     return local
 
 
-def _duration_z(texts: Sequence[str], length: np.ndarray) -> np.ndarray:
+def _duration_z(known: Lexicon, length: np.ndarray) -> np.ndarray:
     """Log of each word's length against what its phones need at this speaker's rate, in robust standard deviations."""
-    known = lexicon(texts)
-    expected = np.array([expected_s(known.phones(k)) for k in range(len(texts))])
+    expected = np.array([expected_s(known.phones(k)) for k in range(len(length))])
     usable = (expected > 0) & (length > 0)
-    z = np.full(len(texts), np.nan)
+    z = np.full(len(length), np.nan)
     if not usable.any():
         return z
     ratio = np.log(length[usable] / (expected[usable] * rate_of(length, expected)))

@@ -28,7 +28,9 @@ _HESITATIONS = {  # drawn out at will: a single short vowel would leave most of 
     "uh": ("AH", "AH AH", "AH AH AH", "ER", "AE AE"),
     "um": ("AH M", "AH AH M", "AH AH AH M", "AH M M", "AH AH M M"),
 }
-_HESITATIONS |= dict.fromkeys(("er", "ah", "eh"), _HESITATIONS["uh"]) | dict.fromkeys(("uhm", "erm"), _HESITATIONS["um"])
+_HESITATIONS |= dict.fromkeys(("er", "ah", "eh"), _HESITATIONS["uh"]) | dict.fromkeys(
+    ("uhm", "erm"), _HESITATIONS["um"]
+)
 
 
 @dataclass(frozen=True)

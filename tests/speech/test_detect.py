@@ -11,10 +11,17 @@ from prosody.speech.detect import DetectParameters, agreement, decide, detect, e
 from prosody.speech.measure import measure
 
 CALM = {
-    "f0_level_st": 0.0, "f0_slope_st": 0.0, "f0_excursion_st": 1.0, "f0_peak_st": 0.5, "energy_db": 0.0,
-    "duration_s": 0.3, "duration_z": 0.0, "pause_before_s": 0.0, "voiced": 0.8,
+    "f0_level_st": 0.0, "f0_level_z": 0.0, "f0_slope_st": 0.0, "f0_slope_z": 0.0, "f0_excursion_st": 1.0,
+    "f0_peak_st": 0.5, "energy_db": 0.0, "duration_s": 0.3, "duration_z": 0.0, "prominence": 0.0,
+    "pause_before_s": 0.0, "voiced": 0.8,
 }  # fmt: skip
-STRESSED = {"f0_excursion_st": 6.0, "energy_db": 6.0, "duration_z": 3.0}
+STRESSED = {"prominence": 6.0}
+
+
+def moved(*, spread=1.2, **measured):
+    """A calm word but for `measured`, its pitch in the spread of a speaker whose words differ by `spread` semitones."""
+    z = {f"{name[:-3]}_z": value / spread for name, value in measured.items() if name.endswith("_st")}
+    return {**CALM, **z, **measured}
 
 
 @pytest.mark.parametrize(
@@ -31,17 +38,26 @@ STRESSED = {"f0_excursion_st": 6.0, "energy_db": 6.0, "duration_z": 3.0}
         ({"f0_slope_st": -5.0}, ("<pitch_falling>",)),
         ({"f0_level_st": 1.5, "f0_slope_st": -1.5}, ()),
         (STRESSED, ("<emph>",)),
-        ({**STRESSED, "duration_z": -2.0}, ()),
+        ({"prominence": 4.0}, ()),
+        ({**STRESSED, "f0_slope_st": -4.0}, ("<emph>",)),  # its own accent's fall
+        ({**STRESSED, "f0_slope_st": -7.0}, ("<pitch_falling>", "<emph>")),
         ({"pause_before_s": 1.0, "f0_slope_st": 6.0}, ("<pause_long>", "<pitch_rising>")),
     ],
 )
 def test_what_is_heard(measured, heard):
-    assert decide(evidence({**CALM, **measured})) == heard
+    assert decide(evidence(moved(**measured))) == heard
+
+
+def test_a_lively_voice_must_move_more_than_a_flat_one():
+    assert decide(evidence(moved(f0_level_st=3.5, spread=1.2))) == ("<pitch_high>",)
+    assert decide(evidence(moved(f0_level_st=3.5, spread=3.5))) == ()
+    assert decide(evidence(moved(f0_slope_st=-4.0, spread=1.2))) == ("<pitch_falling>",)
+    assert decide(evidence(moved(f0_slope_st=-4.0, spread=3.5))) == ()
 
 
 def test_evidence_grows_with_the_measurement():
     for name, token in (("f0_level_st", "<pitch_high>"), ("f0_slope_st", "<pitch_rising>")):
-        values = [evidence({**CALM, name: x / 4})[token] for x in range(-40, 41)]
+        values = [evidence(moved(**{name: x / 4}))[token] for x in range(-40, 41)]
         assert values == sorted(values) and values[0] == 0 and values[-1] > 0.99
     assert set(evidence(CALM)) == set(markers.TOKENS)
 
@@ -51,8 +67,14 @@ def test_what_could_not_be_measured_supports_nothing():
     assert max(evidence(nothing).values()) < 0.01
 
 
+def test_emphasis_ranks_words_far_below_its_threshold():
+    values = [evidence({**CALM, "prominence": x / 2})["<emph>"] for x in range(-8, 16)]
+    assert len(set(values)) == len(values) and values == sorted(values)
+
+
 def test_parameters():
-    assert decide(evidence({**CALM, "f0_level_st": 2.0}, DetectParameters(level_st=1.0))) == ("<pitch_high>",)
+    assert decide(evidence(moved(f0_level_st=1.9))) == ()
+    assert decide(evidence(moved(f0_level_st=1.9), DetectParameters(level_st=1.0, level_z=1.0))) == ("<pitch_high>",)
     for bad in ({"level_width_st": 0.0}, {"slope_st": float("nan")}, {"pause_short_s": 0.9}):
         with pytest.raises(ProsodyError):
             DetectParameters(**bad)

@@ -1,0 +1,76 @@
+"""How much a word stands out: pitch movement, loudness and length together, and what the word itself makes likely.
+
+Each measurement is set against the speaker's own words (robust z-scores), so that the sum has no unit. Length counts
+against what the word's phones need. That content words are accented far more often than function words, and long words
+more than short ones, is worth about as much as all that can be measured (Nenkova et al., "To memorize or to predict:
+prominence labeling in conversational speech", 2007); the classes below are coarse on purpose.
+Energy, f0 and duration as the correlates: Kochanski, Grabe, Coleman and Rosner, "Loudness predicts prominence" (2005);
+Suni, Šimko, Aalto and Vainio (2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from prosody.speech.phones import expected_s
+from prosody.speech.pronounce import Lexicon, spelled
+
+WEIGHTS = {"duration": 0.8, "excursion": 0.8, "peak": 0.25, "energy": 1.0, "content": 1.0, "length": 0.7}
+_LEAST_SPREAD = {"excursion": 1.0, "peak": 1.0, "energy": 1.5}  # st, st, dB: few or monotonous words spread less
+_MOST = 2.5  # one loud or shrill word must not outweigh everything else
+_SHORTEST_S = 0.05
+
+_UNSTRESSED = """
+    a an the and or nor than that as of to in on at by for from with into if can
+    i me my us we our you your he him his she her it its they them their which who whom
+    is am are was were be has have had does did will would shall should could may might
+    i'm i've i'd i'll you're you've you'll he's she's it's we're we've they're that's there's 's uh um er erm
+""".split()  # noqa: SIM905 (a list of words reads better as words)
+_SELDOM_STRESSED = """
+    but this these those there what one up do when where been some any being because while since until through
+    under get got just like don't didn't isn't wasn't
+""".split()  # noqa: SIM905 (a list of words reads better as words)
+
+
+def prominence(
+    words: Lexicon,
+    texts: Sequence[str],
+    *,
+    duration_z: np.ndarray,
+    excursion_st: np.ndarray,
+    peak_st: np.ndarray,
+    energy_db: np.ndarray,
+) -> np.ndarray:
+    """A score for each word, about 0 for the usual one; emphasised words have some 4.7 and more.
+
+    words, texts: the pronunciations and the words as written. The others [shape=(n_words,)]: as measured, NaN where a
+    word has none, which then counts as usual.
+    """
+    length = np.log([max(expected_s(words.phones(k)), _SHORTEST_S) for k in range(len(texts))])
+    parts = {
+        "duration": np.nan_to_num(np.clip(duration_z, -_MOST, _MOST)),
+        "excursion": _z(excursion_st, _LEAST_SPREAD["excursion"]),
+        "peak": _z(peak_st, _LEAST_SPREAD["peak"]),
+        "energy": _z(energy_db, _LEAST_SPREAD["energy"]),
+        "content": np.array([stress(text) for text in texts]),
+        "length": length - (np.median(length) if len(length) else 0.0),
+    }
+    return sum((WEIGHTS[name] * part for name, part in parts.items()), np.zeros(len(texts)))
+
+
+def stress(word: str) -> float:
+    """How readily a word is stressed: 0 for a function word that hardly ever is, 0.5 for one that may be, else 1."""
+    spelling = spelled(word)
+    return 0.0 if spelling in _UNSTRESSED else 0.5 if spelling in _SELDOM_STRESSED else 1.0
+
+
+def _z(values: np.ndarray, least_spread: float) -> np.ndarray:
+    """Robust z-scores, bounded; 0 for NaN."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return np.zeros(len(values))
+    middle = np.median(known)
+    spread = max(1.4826 * float(np.median(np.abs(known - middle))), least_spread)
+    return np.nan_to_num(np.clip((values - middle) / spread, -_MOST, _MOST))
