@@ -128,3 +128,39 @@ def test_profile():
     assert one.words_per_minute == pytest.approx(20 / audio.duration * 60)
     assert one.pause_median_s == pytest.approx(0.5, abs=0.03)
     assert one.markers_per_100_words["<emph>"] == 25 and one.markers_per_100_words["<pitch_low>"] == 0
+
+
+def test_the_phrases_declination_is_no_difference_of_level():
+    """A phrase that sinks by 6 st: its first words are not high, its last not low."""
+    levels = column(measure(*spoken([(0, 0)] * 14, declination_st_s=1.0)), "f0_level_st")
+    assert np.abs(levels).max() < 1.5
+
+
+def test_movements_are_told_in_the_speakers_own_spread():
+    flat = measure(*spoken([(0, 0)] * 6 + [(-3, 3)] + [(0, 0)] * 6))
+    lively = measure(*spoken([(-3, 3), (3, -3)] * 6 + [(-3, 3)]))
+    assert flat[6]["f0_slope_st"] == pytest.approx(lively[6]["f0_slope_st"], abs=1)
+    assert flat[6]["f0_slope_z"] > 2 * lively[6]["f0_slope_z"]
+
+
+def test_a_question_rises_on_its_last_syllable():
+    """The last word falls for two thirds, then rises by 6 st: through the whole of it there is hardly any movement."""
+    audio, words = spoken([(0, 0)] * 5 + [(0, -4)], lengths=[WORD_S] * 5 + [0.5])
+    end, _ = spoken([(-4, 2)], lengths=[0.3])
+    rise = end.samples[round(0.56 * RATE) : round(0.86 * RATE)]
+    at = round(words[-1].end * RATE)
+    samples = np.concatenate([audio.samples[:at], rise, audio.samples[at:]])
+    words[-1] = Said("mama", words[-1].start, words[-1].end + 0.3)
+    last = measure(Audio(samples, RATE, Path("a.wav"), "0", RATE, 1), words)[-1]
+    assert last["f0_slope_st"] > 3
+
+
+def test_in_noise_a_pause_is_the_gap_between_the_words():
+    """Knocks break the silence up; what the aligner left between two words is the pause then."""
+    audio, words = spoken([(0, 0)] * 8, pauses={4: 0.5})
+    samples = audio.samples + noise(len(audio.samples) / RATE + 1, level=0.03)[: len(audio.samples)]
+    for k in range(4):
+        at = round((words[3].end + 0.1 * k + 0.05) * RATE)
+        samples[at : at + 200] = 0.5
+    noisy = Audio(samples.astype(np.float32), RATE, Path("a.wav"), "0", RATE, 1)
+    assert column(measure(noisy, words), "pause_before_s")[4] == pytest.approx(0.5, abs=0.01)
