@@ -12,13 +12,17 @@ import numpy as np
 from prosody import markers
 from prosody.errors import ProsodyError
 from prosody.speech.blocks import flat_peaks
-from prosody.speech.energy import HOP_S, THRESHOLD_DB, energy_db, noise_floor_db, threshold_above_noise
+from prosody.speech.energy import HOP_S, THRESHOLD_DB, energy_db, noise_floor_db, pause_spans, threshold_above_noise
 
 if TYPE_CHECKING:
     from prosody.speech.audio import Audio
 
 SHORTEST_S = 10.0
 SHORT_S = 300.0
+LONG_S = 3 * 3600.0
+SHARE_OF_TIME = 0.035  # what aligning, measuring and detecting take on two cores of a laptop
+BYTES_A_SECOND = 160_000.0  # ... and the memory: the samples at 24 and at 16 kHz
+LONG_SILENCE_S = 30.0
 SHORTEST_SOUND_S = 0.5
 LOW_RATE = 16_000
 QUIET_PEAK_DB = -30.0
@@ -70,7 +74,7 @@ class DataCheck:
 def check(audio: Audio, marked: markers.MarkedText) -> DataCheck:
     """Look a recording and its transcript over before they are worked on.
 
-    Topics: format, length, level, clipping, noise, transcript, markers.
+    Topics: format, length, level, clipping, noise, silence (where it is long), transcript, markers.
     """
     energy = energy_db(audio.samples, audio.sample_rate, hop_s=HOP_S)
     return DataCheck(
@@ -79,6 +83,7 @@ def check(audio: Audio, marked: markers.MarkedText) -> DataCheck:
             _length(audio),
             *_level(audio),
             _noise(energy),
+            *_silence(energy),
             _transcript(audio, marked, energy),
             *_markers(marked),
         )
@@ -93,12 +98,32 @@ def _format(audio: Audio) -> Finding:
 
 
 def _length(audio: Audio) -> Finding:
-    told = f"{int(audio.duration // 60)} min {audio.duration % 60:04.1f} s"
+    told = _spoken_time(audio.duration)
     if audio.duration < SHORTEST_S:
         return Finding("error", "length", f"{told} is too short: give at least {SHORTEST_S:.0f} s, better 10 minutes")
     if audio.duration < SHORT_S:
         return Finding("warning", "length", f"{told} is little to learn from: 10 minutes or more are better")
+    if audio.duration >= LONG_S:
+        takes = f"{audio.duration * SHARE_OF_TIME / 60:.0f} minutes and {audio.duration * BYTES_A_SECOND / 1e9:.1f} GB"
+        what = f"{told}: hearing it takes about {takes} of memory; `python -m prosody pauses` tells where it can be cut"
+        return Finding("warning", "length", what)
     return Finding("ok", "length", told)
+
+
+def _spoken_time(seconds: float) -> str:
+    hours, minutes = divmod(int(seconds // 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds % 60:04.1f} s"
+
+
+def _silence(energy: np.ndarray) -> Iterator[Finding]:
+    """The longest silence, if nobody pauses for so long."""
+    threshold = threshold_above_noise(energy)
+    silences = pause_spans(energy, hop_s=HOP_S, threshold_db=threshold, min_pause_s=LONG_SILENCE_S)
+    if silences:
+        longest = max(silences, key=lambda span: span.duration)
+        at = f"{int(longest.start // 60)}:{longest.start % 60:04.1f}"
+        what = f"nothing is said for {_spoken_time(longest.duration)} from {at} on: cut it out if something is missing"
+        yield Finding("warning", "silence", what)
 
 
 def _level(audio: Audio) -> Iterator[Finding]:

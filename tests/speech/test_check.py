@@ -48,6 +48,28 @@ def test_level_and_clipping():
     assert found(check(clipped, marked), "clipping").level == "warning"
 
 
+def test_clipping_is_told_as_the_file_has_it():
+    marked = markers.parse("word " * 40)
+    samples = audio(20).samples
+    for clipped, level in ((0, "ok"), (2, "ok"), (58, "warning")):
+        read = Audio(samples, RATE, Path("a.wav"), "0", 44_100, 1, (), clipped)
+        assert found(check(read, marked), "clipping").level == level
+
+
+def test_a_long_silence_is_told():
+    heard = audio(70)
+    heard.samples[20 * RATE : 60 * RATE] *= 0
+    told = found(check(heard, markers.parse("word " * 60)), "silence")
+    assert told.level == "warning" and "for 0 min 40." in told.message and "from 0:20.0 on" in told.message
+
+
+def test_a_recording_of_hours_is_told_what_it_takes(monkeypatch):
+    monkeypatch.setattr("prosody.speech.check.SHORT_S", 10.0)
+    monkeypatch.setattr("prosody.speech.check.LONG_S", 15.0)
+    told = found(check(audio(20), markers.parse("word " * 40)), "length")
+    assert told.level == "warning" and "minutes and 0.0 GB of memory" in told.message and "pauses" in told.message
+
+
 def test_noise():
     marked = markers.parse("word " * 40)
     assert found(check(audio(20), marked), "noise").level == "ok"
