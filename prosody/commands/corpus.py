@@ -23,8 +23,8 @@ _WIDTH = 24
 def corpus(arguments: Namespace) -> int:
     """Hear all recordings of a folder."""
     from prosody.speech import workers
-    from prosody.speech.calibrate import load_parameters
     from prosody.speech.corpus import process
+    from prosody.speech.thresholds import load_parameters
 
     if arguments.workers is not None and arguments.workers < 1:
         raise ProsodyError(None, "--workers", f"is {arguments.workers}", "give a number from 1 on")
@@ -48,7 +48,8 @@ def corpus(arguments: Namespace) -> int:
 def calibrate(arguments: Namespace) -> int:
     """Fit the thresholds of detection to a dataset's annotator."""
     from prosody import files
-    from prosody.speech.calibrate import calibrate, save_parameters
+    from prosody.speech.calibrate import calibrate
+    from prosody.speech.thresholds import save_parameters
 
     if arguments.out:
         files.check_new(arguments.out, overwrite=arguments.overwrite)
@@ -86,10 +87,14 @@ def _marked_words(given: str) -> tuple[Path, list[Word]]:
         path = run.artifacts / "dataset"
     elif (path / "artifacts" / "dataset").is_dir():
         path = path / "artifacts" / "dataset"
-    segments = dataset.load(path).segments
+    data = dataset.load(path)
+    segments = data.segments
     reviewed = [one for one in segments if one.review["status"] != "unreviewed"]
     if reviewed:
         tell(f"{len(reviewed)} of {len(segments)} segments are reviewed: only these are used")
+    elif data.info.get("markers_from") == "audio":
+        what = "its markers are those that were heard, not a person's"
+        raise ProsodyError(path, None, what, "review some of its segments, or mark the transcript")
     return path, [word for segment in reviewed or segments for word in segment.words]
 
 

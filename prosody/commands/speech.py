@@ -85,8 +85,8 @@ def detect(arguments: Namespace) -> None:
     """The markers that the sound supports."""
     from prosody.dataset import text_of
     from prosody.notebook.show import marked_ansi
-    from prosody.speech.calibrate import load_parameters
     from prosody.speech.hear import hear
+    from prosody.speech.thresholds import load_parameters
 
     parameters = load_parameters(arguments.parameters) if arguments.parameters else None
     hearing = hear(_read(arguments.audio), marked_text(arguments.text), parameters=parameters)

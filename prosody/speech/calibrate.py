@@ -10,16 +10,14 @@ default must pay for itself, the more so the fewer examples there are; too few m
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from prosody import files, markers
+from prosody import markers
 from prosody.dataset import Word
 from prosody.errors import ProsodyError
 from prosody.speech.detect import DetectParameters, agreement, detect
@@ -122,7 +120,8 @@ def calibrate(
     fitted = _fit(heard, np.ones(len(words), dtype=bool), start, searches)
     moved = [search for search, factor in fitted.items() if factor != 1]
     useless = [search for search in moved if not _helps(heard, blocks, start, by_block, search)]
-    kept, *by_block = ({s: f for s, f in one.items() if s not in useless} for one in (fitted, *by_block))
+    helpful = [search for search in moved if search not in useless]
+    kept, *by_block = ({search: one[search] for search in helpful} for one in (fitted, *by_block))
     scores = _scores(heard, blocks, start, by_block)
     told = [one for search in searches for one in _told(heard, start, search, fitted[search], search in useless)]
     if progress:
@@ -135,36 +134,6 @@ def searched() -> list[Search]:
     known = {one.name for one in dataclasses.fields(DetectParameters)}
     there = [Search(tuple(name for name in one.names if name in known), one.markers) for one in SEARCHES]
     return [one for one in there if one.names]
-
-
-def load_parameters(path: str | os.PathLike[str]) -> DetectParameters:
-    """The thresholds in a JSON file, name → number; those not in it are the defaults.
-
-    Raises ProsodyError if the file is missing or no JSON object, names a threshold that there is not, or gives a value
-    that is no usable number.
-    """
-    raw = files.read_json(path)
-    if not isinstance(raw, dict):
-        raise ProsodyError(path, None, "is no JSON object", 'write {"name": number, ...}, as `calibrate -o` does')
-    known = [one.name for one in dataclasses.fields(DetectParameters)]
-    for name, value in raw.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
-            raise ProsodyError(path, f"field {name!r}", "is no threshold of detection", remedy)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ProsodyError(path, f"field {name!r}", f"is {value!r}", "give a number")
-    try:
-        return DetectParameters(**{name: float(value) for name, value in raw.items()})
-    except ProsodyError as error:
-        raise ProsodyError(path, f"field {error.where!r}", error.what, error.remedy) from None
-    except OverflowError:
-        raise ProsodyError(path, None, "holds a number that is too large", "give smaller ones") from None
-
-
-def save_parameters(path: str | os.PathLike[str], parameters: DetectParameters, *, overwrite: bool = False) -> None:
-    """Write thresholds for `load_parameters`. Raises ProsodyError if the file exists and `overwrite` is false."""
-    files.write_json(path, dataclasses.asdict(parameters), overwrite=overwrite)
 
 
 class _Heard:
@@ -244,8 +213,9 @@ def _fit(heard: _Heard, used: np.ndarray, start: DetectParameters, searches: Seq
             possible = [(factor, one) for factor, one in tried if one is not None]
             along = heard.along([one for _, one in possible], columns)
             agreed = _smooth([_kappa(written, at[used]) for at in along])
-            wrong = 1 - _kappa(written, heard.with_(start)[used][:, columns])
-            cost = math.sqrt(wrong / written.sum()) / _SCALE  # about its standard error
+            n = written.sum()
+            wrong = max(1 - _kappa(written, heard.with_(start)[used][:, columns]), 1 / n)
+            cost = math.sqrt(wrong / n) / _SCALE  # about the standard error
             gains = [k - cost * abs(math.log2(factor)) for k, (factor, _) in zip(agreed, possible, strict=True)]
             best[search] = possible[int(np.argmax(gains))][0]
     return best
