@@ -2,11 +2,13 @@
 
 import csv
 import json
+import math
 import os
 import shutil
 import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from multiprocessing import get_context
 
 import pytest
@@ -18,6 +20,7 @@ from prosody.speech.audio import read
 from prosody.speech.corpus import process
 from prosody.speech.detect import DetectParameters
 from prosody.speech.hear import hear
+from prosody.speech.profile import f0_counts, pooled
 from prosody.voice.speak import speak
 
 SAID = {
@@ -404,3 +407,19 @@ def test_a_dataset_that_was_reviewed_is_never_replaced(talks, out):
     assert not any("<emph>" in segment.text for segment in data.segments)
     shutil.rmtree(talks / "anna")
     assert "datasets/anna" in process(talks, out).stale
+
+
+def test_a_profile_from_counts_is_that_of_the_frames(spoken):
+    audio, marked = read(spoken / "anna" / "monday.wav"), markers.parse(SAID["anna/monday"])
+    heard = hear(audio, marked)
+    measured, written = [w.measured for w in heard.words], [w.markers for w in heard.words]
+    counts = f0_counts(heard.tracks)
+    alone = pooled([counts], measured, written, duration_s=audio.duration)
+    assert 12 * math.log2(alone.f0_median_hz / heard.profile.f0_median_hz) == pytest.approx(0, abs=0.05)
+    assert alone.f0_spread_st == pytest.approx(heard.profile.f0_spread_st, abs=0.1)
+    rest = {"f0_median_hz": None, "f0_spread_st": None}
+    assert replace(alone, **rest) == replace(heard.profile, **rest)
+    twice = pooled([counts, counts], [*measured, *measured], [*written, *written], duration_s=2 * audio.duration)
+    assert twice.f0_median_hz == pytest.approx(alone.f0_median_hz)
+    assert twice.words_per_minute == pytest.approx(alone.words_per_minute)
+    assert pooled([{}], measured, written, duration_s=1.0).f0_median_hz is None
