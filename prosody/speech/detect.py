@@ -43,7 +43,7 @@ class DetectParameters:
     width_z: float = 0.25
     accent_slope_st: float = 2.5
     accent_level_st: float = 1.5
-    emph_prominence: float = 4.7
+    emph_prominence: float = 5.5
     emph_prominence_width: float = 1.2
 
     def __post_init__(self) -> None:

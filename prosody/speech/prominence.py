@@ -17,7 +17,7 @@ import numpy as np
 from prosody.speech.phones import expected_s
 from prosody.speech.pronounce import Lexicon, spelled
 
-WEIGHTS = {"duration": 0.8, "excursion": 0.8, "peak": 0.25, "energy": 1.0, "content": 1.0, "length": 0.7}
+WEIGHTS = {"duration": 1.0, "excursion": 0.8, "peak": 0.25, "energy": 1.0, "content": 1.3, "length": 1.2}
 _LEAST_SPREAD = {"excursion": 1.0, "peak": 1.0, "energy": 1.5}  # st, st, dB: few or monotonous words spread less
 _MOST = 2.5  # one loud or shrill word must not outweigh everything else
 _SHORTEST_S = 0.05
@@ -43,7 +43,7 @@ def prominence(
     peak_st: np.ndarray,
     energy_db: np.ndarray,
 ) -> np.ndarray:
-    """A score for each word, about 0 for the usual one; emphasised words have some 4.7 and more.
+    """A score for each word, about 0 for the usual one; emphasised words have some 5.5 and more.
 
     words, texts: the pronunciations and the words as written. The others [shape=(n_words,)]: as measured, NaN where a
     word has none, which then counts as usual.

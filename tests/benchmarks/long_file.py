@@ -6,7 +6,8 @@ The long file is the built-in sample again and again with faint noise, 16 kHz, m
 reading it by blocks, and other tools with their silence detection on the same file, where they are installed:
 pydub 0.25 (`detect_nonsilent`, 0.8 s, -35 dB below the peak), auditok 0.5 (`split`, its own defaults but for the
 longest event), librosa 0.11 (`effects.split`, 35 dB below the peak, after reading it whole, as it needs). Every time
-is the median of three runs with imports left out; memory is the largest resident set of the process, with imports.
+is the median of three runs with imports left out (cpu_s in the JSON: of the processor, which other work on the machine
+hardly changes); memory is the largest resident set of the process, with imports.
 """
 
 from __future__ import annotations
@@ -155,6 +156,7 @@ def measured(name: str, path: Path, runs: int) -> dict[str, Any]:
     return {
         "seconds": round(statistics.median(r["seconds"] for r in results), 2),
         "rss_mb": round(statistics.median(r["rss_mb"] for r in results), 1),
+        "cpu_s": round(statistics.median(r["cpu_s"] for r in results), 2),
         "import_s": round(statistics.median(r["import_s"] for r in results), 2),
         "found": results[0]["found"],
     }
@@ -163,11 +165,12 @@ def measured(name: str, path: Path, runs: int) -> dict[str, Any]:
 def _measure(name: str, path: Path, pipe: Any) -> None:
     begun = time.perf_counter()
     work = (METHODS | {"hearing": hearing})[name](path)
-    imported = time.perf_counter()
+    imported, cpu = time.perf_counter(), time.process_time()
     with _Peak() as peak:
         found = work()
         seconds = time.perf_counter() - imported
-    pipe.send({"seconds": seconds, "import_s": imported - begun, "found": found, "rss_mb": peak.mb})
+    told = {"seconds": seconds, "cpu_s": time.process_time() - cpu, "import_s": imported - begun}
+    pipe.send({**told, "found": found, "rss_mb": peak.mb})
     pipe.close()
 
 
@@ -223,13 +226,13 @@ def _duration(path: Path) -> float:
 
 def table(found: dict[str, Any]) -> str:
     """The figures as text."""
-    lines = [f"{found['hours']:g} hours, {RATE:,} Hz{'time':>14}{'above reading':>15}{'memory':>11}{'found':>8}"]
+    lines = [f"{found['hours']:g} hours, {RATE:,} Hz{'time':>14}{'above reading':>15}{'memory':>11}{'found':>12}"]
     read_s = found["long_file"]["reading"]["seconds"]
     for name, row in found["long_file"].items():
         if isinstance(row, str):
             lines.append(f"{name:20}{row:>14}")
             continue
-        told = f"{row['seconds']:12.2f} s{row['seconds'] - read_s:13.2f} s{row['rss_mb']:8.0f} MB{row['found']:8,}"
+        told = f"{row['seconds']:12.2f} s{row['seconds'] - read_s:13.2f} s{row['rss_mb']:8.0f} MB{row['found']:12,}"
         lines.append(f"{name:18}{told}")
     heard = found["hear"]
     lines.append(

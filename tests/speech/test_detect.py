@@ -15,7 +15,7 @@ CALM = {
     "f0_peak_st": 0.5, "energy_db": 0.0, "duration_s": 0.3, "duration_z": 0.0, "prominence": 0.0,
     "pause_before_s": 0.0, "voiced": 0.8,
 }  # fmt: skip
-STRESSED = {"prominence": 6.0}
+STRESSED = {"prominence": 7.0}
 
 
 def moved(*, spread=1.2, **measured):
@@ -38,7 +38,7 @@ def moved(*, spread=1.2, **measured):
         ({"f0_slope_st": -5.0}, ("<pitch_falling>",)),
         ({"f0_level_st": 1.5, "f0_slope_st": -1.5}, ()),
         (STRESSED, ("<emph>",)),
-        ({"prominence": 4.0}, ()),
+        ({"prominence": 5.0}, ()),
         ({**STRESSED, "f0_slope_st": -4.0}, ("<emph>",)),  # its own accent's fall
         ({**STRESSED, "f0_slope_st": -7.0}, ("<pitch_falling>", "<emph>")),
         ({"pause_before_s": 1.0, "f0_slope_st": 6.0}, ("<pause_long>", "<pitch_rising>")),
@@ -68,7 +68,7 @@ def test_what_could_not_be_measured_supports_nothing():
 
 
 def test_emphasis_ranks_words_far_below_its_threshold():
-    values = [evidence({**CALM, "prominence": x / 2})["<emph>"] for x in range(-8, 16)]
+    values = [evidence({**CALM, "prominence": x / 2})["<emph>"] for x in range(-8, 18)]
     assert len(set(values)) == len(values) and values == sorted(values)
 
 
