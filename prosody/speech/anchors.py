@@ -8,7 +8,7 @@ long audio segments", 1998, with one round in place of many.)
 
 from __future__ import annotations
 
-import difflib
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
@@ -21,6 +21,7 @@ from prosody.speech.energy import Span
 SHORTEST_PHRASE_S = 5.0
 STRETCH_S = 20.0  # stretches are joined up to this length
 _SURE_RUN = 3
+_NEAREST = 40  # places of a run that are tried where it comes more often
 _SURE_SIDE = 2  # anchors wanted on each side of a cut that is in no pause
 _AGREES_S = 0.5  # how far a forced word may lie from where it was recognised
 _BREAK_S = 0.5  # two anchors further apart than this are not one run
@@ -68,15 +69,49 @@ def recognise(
 
 
 def find_anchors(tokens: Sequence[str], heard: Sequence[Heard]) -> dict[int, Heard]:
-    """Words that are surely where they were heard: number in `tokens` → what was heard."""
-    matcher = difflib.SequenceMatcher(None, tokens, [word.token for word in heard], autojunk=False)
-    least = min(_SURE_RUN, len(tokens))
-    return {
-        block.a + i: heard[block.b + i]
-        for block in matcher.get_matching_blocks()
-        if block.size >= least
-        for i in range(block.size)
-    }
+    """Words that are surely where they were heard: number in `tokens` → what was heard.
+
+    They are the longest chain of runs of three words that come in the same order in both (Hunt and Szymanski 1977), so
+    that a refrain, or a paragraph that is read twice, finds its own place.
+    """
+    said = [word.token for word in heard]
+    run = min(_SURE_RUN, len(tokens))
+    places: dict[tuple[str, ...], list[int]] = {}
+    for i in range(len(tokens) - run + 1):
+        places.setdefault(tuple(tokens[i : i + run]), []).append(i)
+    found: dict[int, Heard] = {}
+    last_i = last_j = -1
+    for i, j in _longest_chain(places, said, run, len(tokens)):
+        for k in range(run):
+            if i + k > last_i and j + k > last_j:
+                found[i + k] = heard[j + k]
+                last_i, last_j = i + k, j + k
+    return found
+
+
+def _longest_chain(
+    places: Mapping[tuple[str, ...], Sequence[int]], said: Sequence[str], run: int, n_tokens: int
+) -> list[tuple[int, int]]:
+    """The longest chain of runs (place in the text, place in what was heard) that rises in both: patience sorting."""
+    ends: list[int] = []  # smallest place in the text at which a chain of each length ends ...
+    last: list[int] = []  # ... and the number of the pair there
+    pairs: list[tuple[int, int]] = []
+    before: list[int] = []
+    for j in range(len(said) - run + 1):
+        there = places.get(tuple(said[j : j + run]), [])
+        if len(there) > _NEAREST:  # of what is said all the time, only the places near by
+            k = bisect_left(there, j * n_tokens / len(said))
+            there = there[max(0, k - _NEAREST // 2) : k + _NEAREST // 2]
+        for i in reversed(there):
+            k = bisect_left(ends, i)
+            before.append(last[k - 1] if k else -1)
+            last[k : k + 1], ends[k : k + 1] = [len(pairs)], [i]
+            pairs.append((i, j))
+    chain, n = [], last[-1] if last else -1
+    while n >= 0:
+        chain.append(pairs[n])
+        n = before[n]
+    return chain[::-1]
 
 
 def stretches(
