@@ -8,7 +8,7 @@ them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,10 +32,11 @@ from prosody.speech.place import Task
 from prosody.speech.pronounce import lexicon
 
 SUPPORTED = 0.5  # confidence below which a word has little support in the sound
-BELONGS = 0.35  # share of the words that must be sure, or the transcript is that of something else
-_SURE = 0.6  # confidence of a word that is surely said
+BELONGS = 0.25  # share of the words that must be sure, or the transcript is that of something else
+_SURE = 0.6  # confidence of a word that is surely said ...
+_FEW, _SURE_OF_FEW = 3, 0.7  # ... and where there are fewer words than this: any sound is recognised as the only word
 _HOPELESS, _MANY_WORDS = 0.02, 200  # so few of so many words recognised: no need to look further
-_MISSING = 0.25  # share of the words that may be missing in one piece
+_MISSING = 0.4  # share of the words that may be missing in one piece
 _MISSING_WORDS = 20
 _LEAST_SPEECH = 0.25  # share of the recording's sound that the words must fill
 _EDGE_DB = -41.0  # speech dies away below the threshold of pauses
@@ -92,7 +93,7 @@ def align(
         parts = ways.stretches(len(spoken), anchors, task.pauses, task.duration, longest_s=max_stretch_s)
         placed = place.place(listener, task, parts, anchors, _part(progress, 0.65, 1.0))
     strays = place.strays(task, placed, anchors)
-    confidence = [_confidence(word.score, i in anchors, i in strays) for i, word in enumerate(placed)]
+    confidence = _confidence(placed, anchors, strays)
     _refuse_other(audio, task, placed, np.array(confidence), [words[i] for i in spoken])
     found = np.array([[word.start, word.end] for word in placed])
     times = _at_pauses(_unbiased(found, [known.phones(i) for i in spoken]), task.energy)
@@ -104,20 +105,29 @@ def _part(progress: Callable[[float], None] | None, start: float, end: float) ->
     return (lambda share: progress(start + share * (end - start))) if progress else None
 
 
-def _confidence(score: float, recognised: bool, stray: bool) -> float:
-    fits = 1 / (1 + math.exp(min((_HALF_SURE - score) / _SURENESS, 50.0)))
-    if not math.isfinite(score):
-        return 0.0
-    if stray:
-        return _STRAY * fits
-    return 0.5 + 0.5 * fits if recognised else _FORCED * fits
+def _confidence(placed: Sequence[Heard], anchors: Mapping[int, Heard], strays: Container[int]) -> list[float]:
+    """How sure it is of each word that it is said there, 0..1."""
+    found = []
+    for i, word in enumerate(placed):
+        fits = (
+            1 / (1 + math.exp(min((_HALF_SURE - word.score) / _SURENESS, 50.0))) if math.isfinite(word.score) else 0.0
+        )
+        if i in strays:
+            found.append(_STRAY * fits)
+        elif len(placed) < _FEW:
+            found.append(fits)
+        elif i in anchors and is_there:
+            found.append(0.5 + 0.5 * fits)
+        else:
+            found.append(_FORCED * fits)
+    return found
 
 
 def _refuse_other(
     audio: Audio, task: Task, placed: Sequence[Heard], confidence: np.ndarray, words: Sequence[str]
 ) -> None:
     """Refuse a transcript of which too little is heard, a large piece is missing, or that is far too short."""
-    share = float((confidence >= _SURE).mean())
+    share = float((confidence >= (_SURE_OF_FEW if len(words) < _FEW else _SURE)).mean())
     if share < BELONGS:
         raise _other_words(audio, share)
     sounding_s = task.duration - sum(pause.duration for pause in task.pauses)

@@ -26,7 +26,7 @@ FRAME_S = 0.01
 _LANGUAGE_WEIGHT = 12  # the transcript is known well: trust it more than usual (6.5)
 _EVERY_FRAME = 2  # Gaussians are chosen anew every other frame when recognising: faster, as good
 _BEAMS = (1e-64, 1e-120, 1e-250)
-_SILENCE = 0.9  # odds of a silence between two forced words: short ones in noise would else go to a weak consonant
+_SILENCE = 0.05  # odds of a silence between two forced words: short ones in noise would else go to a weak consonant
 _DISCOUNT = 0.5
 _PADDING_S = 0.1
 

@@ -28,7 +28,6 @@ MIN_VOICED_FRAMES = 3
 _OCTAVE_ERROR_ST = 9.0  # a frame this far from its word's median is a mistake of the tracker
 _TAIL_S = 0.25  # a question rises on its last syllables
 _CHUNK_S, _OVERLAP_S = 30.0, 0.5
-_ALIGNED_GAP_S = 0.05  # in noise, a gap this long between two aligned words is the pause, not what the energy says
 _PAUSE_NEAR_S = 0.06  # a pause belongs to the gap that it comes this near to
 _STEEPEST_DECLINATION_ST_S = 4.0
 _TELLING_WORDS = 10  # a phrase this long counts as much as the speaker's usual declination
@@ -199,8 +198,8 @@ def pauses_before(tracks: Tracks, times: np.ndarray) -> np.ndarray:
     """Length of the longest silence in the gap before each word, s.
 
     times [shape=(n_words, 2)]. A silence counts for the gap that it overlaps or nearly touches; the start of the
-    recording is no pause. Noise breaks silences up, so that in a noisy recording a gap between two aligned words is
-    taken as it is.
+    recording is no pause. Noise breaks silences up, so that in a noisy recording the gap between two aligned words is
+    taken for it.
     """
     is_noisy = tracks.threshold_db > THRESHOLD_DB
     spans = pause_spans(tracks.energy_db, hop_s=tracks.hop_s, threshold_db=tracks.threshold_db, min_pause_s=0.03)
@@ -212,7 +211,7 @@ def pauses_before(tracks: Tracks, times: np.ndarray) -> np.ndarray:
         high = min(here[0] + _PAUSE_NEAR_S, (here[0] + here[1]) / 2)
         touching = (starts < high) & (ends > low) if len(spans) else np.zeros(0, dtype=bool)
         gap = here[0] - before[1]
-        pauses[k] = gap if is_noisy and gap >= _ALIGNED_GAP_S else (ends[touching] - starts[touching]).max(initial=0.0)
+        pauses[k] = max(gap, 0.0) if is_noisy else (ends[touching] - starts[touching]).max(initial=0.0)
     return pauses
 
 

@@ -29,6 +29,7 @@ _ROOM, _ROOM_S = 1.6, 0.2  # sound given to words that are put beside a neighbou
 _LONG_GAP_S = 2.0
 _MOST_SPLITS = 12
 _BETTER = 1.0  # how much better a frame must fit for a word to stay far from its neighbours
+_SILENT = 5.0  # what a frame's score is lowered by where a word lies in silence
 _ALONE_S = 0.4  # sound on both sides of a stray word that belongs to no written word
 
 
@@ -99,7 +100,7 @@ def place(
 
 
 def strays(task: Task, placed: Sequence[Heard], anchors: Mapping[int, Heard]) -> set[int]:
-    """Numbers of the words that were only forced and have sound on both sides that belongs to no written word."""
+    """Numbers of the words that are not sure and have on both sides sound that belongs to no written word, or none."""
     found = set()
     for hole in _holes(task, placed, anchors):
         if not _holds_too_much(task, hole):
@@ -107,7 +108,8 @@ def strays(task: Task, placed: Sequence[Heard], anchors: Mapping[int, Heard]) ->
         edges = [hole.start, *(t for w in placed[hole.first : hole.stop] for t in (w.start, w.end)), hole.end]
         gaps = [task.sound_between(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]
         for k in range(hole.stop - hole.first):
-            if max(gaps[: k + 1]) > _ALONE_S and max(gaps[k + 1 :]) > _ALONE_S:
+            is_alone = max(gaps[: k + 1]) > _ALONE_S and max(gaps[k + 1 :]) > _ALONE_S
+            if is_alone or _is_silent(task, placed[hole.first + k]):
                 found.add(hole.first + k)
     return found
 
@@ -148,7 +150,7 @@ def _beside_neighbours(listener: Ear, task: Task, hole: Stretch, free: list[Hear
     """
     n = hole.stop - hole.first
     splits = [*range(0, n, math.ceil(n / _MOST_SPLITS)), n]
-    best, best_score = free, _mean_score(free) - _BETTER
+    best, best_score = free, _mean_score(task, free) - _BETTER
     for k in splits:
         left = Stretch(hole.start, _sounded(task, hole, hole.first, hole.first + k, 1), hole.first, hole.first + k)
         right = Stretch(_sounded(task, hole, hole.first + k, hole.stop, -1), hole.end, hole.first + k, hole.stop)
@@ -158,8 +160,8 @@ def _beside_neighbours(listener: Ear, task: Task, hole: Stretch, free: list[Hear
         if any(part is None for part in parts):
             continue
         found = [word for part in parts for word in part or []]
-        if _mean_score(found) > best_score:
-            best, best_score = found, _mean_score(found)
+        if _mean_score(task, found) > best_score:
+            best, best_score = found, _mean_score(task, found)
     return best
 
 
@@ -176,8 +178,14 @@ def _sounded(task: Task, hole: Stretch, first: int, stop: int, way: int) -> floa
     return min(max(frame * HOP_S, hole.start), hole.end)
 
 
-def _mean_score(words: Sequence[Heard]) -> float:
-    return float(np.mean([word.score for word in words])) if words else -math.inf
+def _mean_score(task: Task, words: Sequence[Heard]) -> float:
+    """How well words fit where they are, a frame; a weak word fits silence, but is not said there."""
+    scores = [word.score - (_SILENT if _is_silent(task, word) else 0.0) for word in words]
+    return float(np.mean(scores)) if scores else -math.inf
+
+
+def _is_silent(task: Task, word: Heard) -> bool:
+    return task.sound_between(word.start, word.end) < (word.end - word.start) / 2
 
 
 def _forced(listener: Ear, task: Task, part: Stretch) -> list[Heard] | None:

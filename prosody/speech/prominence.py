@@ -21,6 +21,8 @@ WEIGHTS = {"duration": 1.0, "excursion": 0.8, "peak": 0.25, "energy": 1.0, "cont
 _LEAST_SPREAD = {"excursion": 1.0, "peak": 1.0, "energy": 1.5}  # st, st, dB: few or monotonous words spread less
 _MOST = 2.5  # one loud or shrill word must not outweigh everything else
 _SHORTEST_S = 0.05
+_UNMISTAKABLE = 3.0  # from so much sound on (and wholly from 1 more), what the word makes likely ...
+_AGAINST_THE_ODDS = 1.5  # ... counts no less than this: “I said <emph>he did” is said to be heard
 
 _UNSTRESSED = """
     a an the and or nor than that as of to in on at by for from with into if can
@@ -57,7 +59,11 @@ def prominence(
         "content": np.array([stress(text) for text in texts]),
         "length": length - (np.median(length) if len(length) else 0.0),
     }
-    return sum((WEIGHTS[name] * part for name, part in parts.items()), np.zeros(len(texts)))
+    weighed = {name: WEIGHTS[name] * part for name, part in parts.items()}
+    likely = weighed.pop("content") + weighed.pop("length")
+    heard = sum(weighed.values(), np.zeros(len(texts)))
+    unmistakable = np.clip(heard - _UNMISTAKABLE, 0.0, 1.0)
+    return heard + likely + unmistakable * np.maximum(_AGAINST_THE_ODDS - likely, 0.0)
 
 
 def stress(word: str) -> float:

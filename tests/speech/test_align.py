@@ -235,7 +235,7 @@ def test_what_nobody_wrote_down_does_not_pull_words_away(shared):
     aligned = align(audio_of(np.concatenate([samples[:cut], other[: 5 * rate], samples[cut:]]), rate), words)
     expected = np.array([word.start + (5.0 if i >= middle else 0.0) for i, word in enumerate(before)])
     far = np.abs([word.start for word in aligned] - expected) > 0.5
-    assert far.sum() <= 2
+    assert far.sum() <= 4
     assert all(word.confidence < 0.5 for word, is_far in zip(aligned, far, strict=True) if is_far)
 
 
