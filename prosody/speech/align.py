@@ -109,9 +109,8 @@ def _confidence(placed: Sequence[Heard], anchors: Mapping[int, Heard], strays: C
     """How sure it is of each word that it is said there, 0..1."""
     found = []
     for i, word in enumerate(placed):
-        fits = (
-            1 / (1 + math.exp(min((_HALF_SURE - word.score) / _SURENESS, 50.0))) if math.isfinite(word.score) else 0.0
-        )
+        is_there = math.isfinite(word.score)
+        fits = 1 / (1 + math.exp(min((_HALF_SURE - word.score) / _SURENESS, 50.0))) if is_there else 0.0
         if i in strays:
             found.append(_STRAY * fits)
         elif len(placed) < _FEW:
