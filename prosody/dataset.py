@@ -28,7 +28,7 @@ class Word:
     """A word of the recording: its time (s), the markers of the slot before it, what was measured and heard of it.
 
     measured: f0_level_st, f0_slope_st, ... → number, or None where there is nothing to measure.
-    evidence: marker token → 0..1.
+    evidence: marker token → 0..1. confidence: 0..1, how sure it is that the word is said there; None: not known.
     """
 
     text: str
@@ -37,6 +37,7 @@ class Word:
     markers: tuple[str, ...] = ()
     measured: Mapping[str, float | None] = field(default_factory=dict)
     evidence: Mapping[str, float] = field(default_factory=dict)
+    confidence: float | None = None
 
 
 def unreviewed() -> dict[str, str | None]:
@@ -155,6 +156,7 @@ def _segment(raw: dict[str, Any]) -> Segment:
             tuple(word["markers"]),
             word.get("measured", {}),
             word.get("evidence", {}),
+            word.get("confidence"),
         )
         for word in raw["words"]
     )
@@ -178,6 +180,7 @@ def _raw(segment: Segment) -> dict[str, Any]:
 
 
 def _raw_word(word: Word) -> dict[str, Any]:
+    known = {} if word.confidence is None else {"confidence": float(word.confidence)}
     return {
         "text": word.text,
         "start": float(word.start),
@@ -185,6 +188,7 @@ def _raw_word(word: Word) -> dict[str, Any]:
         "markers": list(word.markers),
         "measured": {key: None if value is None else float(value) for key, value in word.measured.items()},
         "evidence": {token: float(value) for token, value in word.evidence.items()},
+        **known,
     }
 
 

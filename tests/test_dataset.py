@@ -28,7 +28,7 @@ def make_segments():
     )
     second = (
         Word("I", 2.0, 2.1, ("<pause_long>",), {"f0_level_st": None}),
-        Word("did.", 2.1, 2.5, ("<emph>",), {"duration_s": 0.4}, {"<emph>": 1.0, "<pitch_high>": 0.0}),
+        Word("did.", 2.1, 2.5, ("<emph>",), {"duration_s": 0.4}, {"<emph>": 1.0, "<pitch_high>": 0.0}, 0.25),
     )
     return [
         Segment("segments/segment_001.wav", dataset.text_of(first), 1.2, 0.0, 1.2, "train", first),
@@ -102,6 +102,7 @@ def test_the_file_is_the_contract(saved):
         "review",
     ]
     assert list(raw[0]["words"][0]) == ["text", "start", "end", "markers", "measured", "evidence"]
+    assert list(raw[1]["words"][1]) == [*raw[0]["words"][0], "confidence"]  # which older datasets do not have
     assert raw[0]["text"] == "Well, <pause_short> <pitch_falling> yes."
     assert raw[0]["review"] == {"status": "unreviewed", "by": None, "at": None}
 
@@ -206,6 +207,8 @@ def drop(*keys):
         (put(0, "words", 1, "measured", value={"x": math.nan}), "segment 1, word 2, field 'measured.x': is nan"),
         (put(0, "words", 1, "evidence", value={"<emph>": 1.5}), "1.5 must be at most 1"),
         (put(0, "words", 1, "evidence", value={"<loud>": 0.5}), '"<loud>" is not allowed here'),
+        (put(0, "words", 1, "confidence", value=-0.1), "word 2, field 'confidence': -0.1 must be at least 0"),
+        (put(0, "words", 1, "confidence", value="high"), '"high" is not of the type number or null'),
         (put(0, "words", 0, "text", value="Well, so"), "segment 1, word 1, field 'text'"),
         (put(0, "end", value=0.0), "segment 1, field 'end': 0.0 is not after start 0.0"),
         (put(1, "start", value=0.5), "segment 2, field 'start': 0.5 lies before the end 1.2"),
@@ -350,7 +353,8 @@ def segment_lists(draw):
             length = draw(st.floats(0.01, 2))
             measured = draw(st.dictionaries(st.sampled_from(["f0_level_st", "energy_db"]), finite | st.none()))
             evidence = draw(st.dictionaries(st.sampled_from(TOKENS), st.floats(0, 1)))
-            words.append(Word(draw(texts), at, at + length, draw(slots), measured, evidence))
+            sure = draw(st.none() | st.floats(0, 1))
+            words.append(Word(draw(texts), at, at + length, draw(slots), measured, evidence, sure))
             at += length
         text = dataset.text_of(words, draw(st.sampled_from([None, "<pause_short>"])))
         review = {

@@ -1,6 +1,7 @@
 """A dataset with the words, times and markers that a person has edited elsewhere.
 
-A word whose times are as they were exported keeps all that was measured of it. Every word goes to the segment in which
+A word whose times are as they were exported keeps all that was measured of it and, unless its text is another, how sure
+it is that it is said there. Every word goes to the segment in which
 its middle lies; segments keep their edges but where a word reaches out of them.
 """
 
@@ -155,7 +156,8 @@ def _kept(word: Word, before: Sequence[Word], matches: Sequence[int | None], k: 
     if _is_stale(matches, k):  # the gap before it is another
         measured = {name: None if name.startswith("pause") else value for name, value in measured.items()}
         evidence = {token: 0.0 if BY_TOKEN[token].kind == "pause" else value for token, value in evidence.items()}
-    return Word(word.text, was.start, was.end, word.markers, measured, evidence)
+    sure = was.confidence if word.text == was.text else None
+    return Word(word.text, was.start, was.end, word.markers, measured, evidence, sure)
 
 
 def _owners(

@@ -1,10 +1,11 @@
 """Words as a table, a row each: CSV that Excel, LibreOffice and pandas open, and back.
 
-Columns: segment (its file), word (its number in the segment), text, start, end (s), markers, heard, then each
-measurement under its name and each evidence as `evidence_emph`. A row without a text holds the pause after the last
-word. A text that a spreadsheet would take for a number, a date, a truth value or a formula has an apostrophe before it,
-which is taken off again on reading. A file with semicolons or tabs and decimal commas, as some spreadsheets save it, is
-read too; columns of other names that do not hold numbers are left alone.
+Columns: segment (its file), word (its number in the segment), text, start, end (s), markers, heard, confidence (how
+sure it is that the word is said there, where that is known), then each measurement under its name and each evidence as
+`evidence_emph`. A row without a text holds the pause after the last word. A text that a spreadsheet would take for a
+number, a date, a truth value or a formula has an apostrophe before it, which is taken off again on reading. A file with
+semicolons or tabs and decimal commas, as some spreadsheets save it, is read too; columns of other names that do not
+hold numbers are left alone.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from prosody.markers import BY_TOKEN, TOKENS
 
 REQUIRED = ("text", "start", "end", "markers")
 _OWN = ("segment", "word", *REQUIRED, "heard")
+_CONFIDENCE = "confidence"
 _EVIDENCE = {f"evidence_{marker.name}": marker.token for marker in markers.MARKERS}
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".replace(" ", "|")
 # What a spreadsheet makes something else of, with the apostrophes that keep it from that.
@@ -51,15 +53,16 @@ def render(annotation: Annotation) -> str:
     words = annotation.words
     measured = list(dict.fromkeys(name for word in words for name in word.measured))
     evidence = [name for name, token in _EVIDENCE.items() if any(token in word.evidence for word in words)]
+    sure = [_CONFIDENCE] if any(word.confidence is not None for word in words) else []
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([*_OWN, *measured, *evidence])
+    writer.writerow([*_OWN, *sure, *measured, *evidence])
     inside = [(part.name, k + 1) for part in annotation.parts for k in range(part.stop - part.first)]
     inside = inside or [("", k + 1) for k in range(len(words))]
     heard = annotation.heard or ((),) * len(words)
     for word, (segment, number), said in zip(words, inside, heard, strict=True):
         own = [segment, number, _guarded(word.text), _shown(word.start), _shown(word.end)]
-        numbers = [word.measured.get(name) for name in measured]
+        numbers = [word.confidence for _ in sure] + [word.measured.get(name) for name in measured]
         numbers += [word.evidence.get(_EVIDENCE[name]) for name in evidence]
         shown = ["" if number is None else _shown(number) for number in numbers]
         writer.writerow([*own, " ".join(word.markers), " ".join(said), *shown])
@@ -169,7 +172,8 @@ def _word(row: _Row, others: Sequence[str], path: PathLike | None) -> Word:
     evidence = {token: _measured(row, name, path) for name, token in _EVIDENCE.items() if name in row.cells}
     known = measured if any(value is not None for value in measured.values()) else {}
     found = {token: value for token, value in evidence.items() if value is not None}
-    return Word(text, start, end, slotted, known, found)
+    sure = _measured(row, _CONFIDENCE, path) if _CONFIDENCE in row.cells else None
+    return Word(text, start, end, slotted, known, found, sure)
 
 
 def _parsed_word(text: str, row: _Row, path: PathLike | None) -> markers.MarkedText:
@@ -208,7 +212,8 @@ def _tokens(row: _Row, column: str, path: PathLike | None) -> tuple[str, ...]:
 
 def _measurements(rows: Sequence[_Row]) -> list[str]:
     """The columns that are neither our own nor evidence and hold numbers only."""
-    names = [name for name in (rows[0].cells if rows else {}) if name and name not in _OWN and name not in _EVIDENCE]
+    own = {"", *_OWN, _CONFIDENCE, *_EVIDENCE}
+    names = [name for name in (rows[0].cells if rows else {}) if name not in own]
     cells = {name: [row.cells[name] for row in rows if row.cells[name].strip()] for name in names}
     comma = bool(rows) and rows[0].comma
     return [name for name in names if cells[name] and all(_value(cell, comma) is not None for cell in cells[name])]
@@ -223,7 +228,7 @@ def _number(row: _Row, column: str, path: PathLike | None) -> float:
     value = _value(cell, row.comma)
     if value is None:
         raise ProsodyError(path, row.place(column), f"{cell[:40]!r} is no number", "write a number, as 12.34")
-    if column.startswith("evidence_") and not 0 <= value <= 1:
+    if (column == _CONFIDENCE or column.startswith("evidence_")) and not 0 <= value <= 1:
         raise ProsodyError(path, row.place(column), f"{cell[:40]} is not within 0 and 1", "write a number from 0 to 1")
     return value
 

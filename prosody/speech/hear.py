@@ -21,7 +21,7 @@ class Hearing:
     """What is heard in a recording.
 
     words: with the markers that are written, measurements and evidence. confidence: of each word, 0..1, that it is
-    said where it was placed. heard: the markers that the sound supports before each word.
+    said where it was placed; the words have it to four decimals. heard: the markers that the sound supports before each word.
     """
 
     words: tuple[Word, ...]
@@ -49,7 +49,8 @@ def hear(
     found = [evidence(one, parameters) for one in measured]
     written = [word.markers for word in marked.words]
     words = tuple(
-        Word(t.text, t.start, t.end, w, m, f) for t, w, m, f in zip(timed, written, measured, found, strict=True)
+        Word(t.text, t.start, t.end, w, m, f, round(t.confidence, 4))
+        for t, w, m, f in zip(timed, written, measured, found, strict=True)
     )
     speaker = profile(tracks, measured, written, duration_s=audio.duration)
     return Hearing(words, tuple(t.confidence for t in timed), tuple(decide(f) for f in found), tracks, speaker)

@@ -119,7 +119,8 @@ def load(path: str | os.PathLike[str]) -> dict[str, Any]:
 def words_of(data: Mapping[str, Any]) -> list[Word]:
     """The words of a result, with the markers of the transcript."""
     return [
-        Word(w["text"], w["start"], w["end"], tuple(w["written"]), w["measured"], w["evidence"]) for w in data["words"]
+        Word(w["text"], w["start"], w["end"], tuple(w["written"]), w["measured"], w["evidence"], w["confidence"])
+        for w in data["words"]
     ]
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from prosody.dataset import Segment, Word, text_of
 from prosody.errors import ProsodyError
-from prosody.markers import MarkedText
+from prosody.markers import MarkedText, MarkedWord
 from prosody.speech.audio import Audio, write_wav
 from prosody.speech.blocks import Progress
 from prosody.speech.energy import (
@@ -116,7 +116,7 @@ class Cut:
 
 
 class Timed(Protocol):
-    """Anything with a start and an end in seconds: an aligned word."""
+    """Anything with a start and an end in seconds: an aligned word. Its `confidence` is kept where it has one."""
 
     start: float
     end: float
@@ -198,15 +198,18 @@ def make_segments(cuts: Sequence[Cut], words: Sequence[Timed], marked: MarkedTex
     digits = max(3, len(str(len(cuts))))
     segments = []
     for number, cut in enumerate(cuts, 1):
-        inside = tuple(
-            Word(marked.words[i].text, round(words[i].start, 3), round(words[i].end, 3), marked.words[i].markers)
-            for i in range(cut.first, cut.stop)
-        )
+        inside = tuple(_word(marked.words[i], words[i]) for i in range(cut.first, cut.stop))
         start, end = round(cut.start, 3), round(cut.end, 3)
         text = text_of(inside, marked.final if cut.stop == len(words) else None)
         name = f"segments/segment_{number:0{digits}d}.wav"
         segments.append(Segment(name, text, round(end - start, 3), start, end, words=inside))
     return tuple(segments)
+
+
+def _word(marked: MarkedWord, timed: Timed) -> Word:
+    sure = getattr(timed, "confidence", None)
+    sure = None if sure is None else round(float(sure), 4)
+    return Word(marked.text, round(timed.start, 3), round(timed.end, 3), marked.markers, confidence=sure)
 
 
 def write_segments(

@@ -130,7 +130,7 @@ def _segments(audio: Audio, data: Mapping[str, Any], number: int) -> list[Segmen
 
 
 def _measured(word: Word, heard: Word) -> Word:
-    return replace(word, measured=heard.measured, evidence=heard.evidence)
+    return replace(word, measured=heard.measured, evidence=heard.evidence, confidence=heard.confidence)
 
 
 def _moved(one: Segment, by_s: float) -> Segment:

@@ -16,7 +16,10 @@ END_S = 6.0
 def words_of(*pieces):
     """(text, start, end, markers) a word, with something measured."""
     return tuple(
-        Word(text, start, end, tuple(slot.split()), {"f0_level_st": start, "pause_before_s": 0.1}, {"<emph>": 0.75})
+        Word(
+            *(text, start, end, tuple(slot.split()), {"f0_level_st": start, "pause_before_s": 0.1}, {"<emph>": 0.75}),
+            confidence=0.9,
+        )
         for text, start, end, slot in pieces
     )
 

@@ -86,6 +86,7 @@ def test_markers_and_spelling_change_and_measurements_stay(made):
     found = revised(data, edited(data, (1, {"text": "really,", "markers": ("<pitch_low>",)})))
     word = found.segments[0].words[1]
     assert (word.text, word.markers, word.measured) == ("really,", ("<pitch_low>",), data.segments[0].words[1].measured)
+    assert [one.confidence for one in found.segments[0].words] == [0.9, None, 0.9, 0.9]  # another word: not known
     assert found.segments[0].text == "We <pitch_low> really, <pause_short> – meant"
     assert (found.stale, found.changed) == ((), 1)
 
@@ -96,6 +97,7 @@ def test_a_word_with_other_times_is_to_be_measured_again_and_the_gap_after_it(ma
     assert found.stale == (4, 5)
     moved, after = found.segments[1].words
     assert (moved.end, moved.measured, moved.evidence) == (3.4, UNKNOWN, {"<emph>": 0.0})
+    assert (moved.confidence, after.confidence) == (None, 0.9)
     assert (after.measured, after.evidence) == ({"f0_level_st": 3.5, "pause_before_s": None}, {"<emph>": 0.75})
     assert found.recut == ()
 

@@ -16,7 +16,10 @@ from prosody.interchange.annotation import Annotation, Part
 
 WORDS = (
     Word("We", 0.1, 0.3, (), {"f0_level_st": -1.25, "f0_slope_st": None}, {"<emph>": 0.25, "<pitch_low>": 0.0}),
-    Word("“really”", 0.3, 1.2, ("<pause_long>", "<emph>"), {"f0_level_st": 2.0, "f0_slope_st": 0.5}, {"<emph>": 1.0}),
+    Word(
+        *("“really”", 0.3, 1.2, ("<pause_long>", "<emph>"), {"f0_level_st": 2.0, "f0_slope_st": 0.5}, {"<emph>": 1.0}),
+        confidence=0.875,
+    ),
     Word("=1+2", 1.2, 1.2, ("<pitch_low>",)),
     Word("3,5", 2.0, 2.5),
 )
@@ -32,12 +35,13 @@ def rows(text):
 def test_a_row_a_word():
     found = rows(table.render(ANNOTATION))
     assert list(found[0]) == [
-        *("segment", "word", "text", "start", "end", "markers", "heard"),
+        *("segment", "word", "text", "start", "end", "markers", "heard", "confidence"),
         *("f0_level_st", "f0_slope_st", "evidence_emph", "evidence_pitch_low"),
     ]
     assert [row["text"] for row in found] == ["We", "“really”", "'=1+2", "'3,5", ""]
     assert found[1]["markers"] == "<pause_long> <emph>"
     assert found[0]["heard"] == "<emph>"
+    assert [row["confidence"] for row in found[:3]] == ["", "0.875", ""]
     assert [(row["segment"], row["word"]) for row in found[2:]] == [("segments/b.wav", str(n)) for n in (1, 2, 3)]
     assert found[4]["markers"] == "<pause_short>"
 
@@ -153,6 +157,12 @@ def test_what_cannot_be_is_told_with_row_and_column(text, told):
     assert str(caught.value).startswith("talk.csv: ")
     assert told in str(caught.value), str(caught.value)
     assert caught.value.remedy
+
+
+def test_confidence_beyond_its_range():
+    text = PLAIN.replace("markers\n", "markers,confidence\n").replace("<emph>", "<emph>,90")
+    with pytest.raises(ProsodyError, match="row 3, column 'confidence': 90 is not within 0 and 1"):
+        table.parse(text)
 
 
 def test_evidence_beyond_its_range():

@@ -377,6 +377,7 @@ def test_datasets_of_speakers(talks, out, hearings):
     assert [one["name"] for one in anna.info["sources"]] == [one["name"] for one in own]
     assert anna.segments[-1].start > own[0]["duration"] - 0.01 and anna.segments[-1].split == "val"
     assert all(word.measured and word.evidence for s in anna.segments for word in s.words)
+    assert all(word.confidence is not None for s in anna.segments for word in s.words)
     assert anna.info["profile"] == made.index["speakers"]["anna"]["profile"]
     assert anna.info["markers_from"] == "transcript"
     before = (out / "datasets" / "anna" / dataset.DATASET_FILE).stat().st_mtime_ns
