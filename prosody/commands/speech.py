@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from prosody.files import check_new
 if TYPE_CHECKING:
     from prosody.dataset import Word
     from prosody.speech.audio import Audio
+    from prosody.speech.compare import Timed
 
 
 def sample(arguments: Namespace) -> None:
@@ -75,8 +76,9 @@ def align(arguments: Namespace) -> None:
 
     marked = marked_text(arguments.text)
     found = align(_read(arguments.audio), [word.text for word in marked.words])
+    _tell_unsupported(found)
     if arguments.json:
-        print_json({"words": [{"text": w.text, **_times(w)} for w in found]})
+        print_json({"words": [{"text": w.text, **_times(w), "confidence": round(w.confidence, 4)} for w in found]})
     else:
         print("\n".join(f"{w.start:9.3f} {w.end:9.3f}  {w.text}" for w in found))
 
@@ -91,8 +93,12 @@ def detect(arguments: Namespace) -> None:
     parameters = load_parameters(arguments.parameters) if arguments.parameters else None
     hearing = hear(_read(arguments.audio), marked_text(arguments.text), parameters=parameters)
     words = [replace(w, markers=heard) for w, heard in zip(hearing.words, hearing.heard, strict=True)]
+    _tell_unsupported(words)
     if arguments.json:
-        told = [{**word(w), "measured": dict(w.measured), "evidence": dict(w.evidence)} for w in words]
+        told = [
+            {**word(w), "confidence": w.confidence, "measured": dict(w.measured), "evidence": dict(w.evidence)}
+            for w in words
+        ]
         print_json({"text": text_of(words), "words": told})
     else:
         print(marked_ansi(text_of(words), color=sys.stdout.isatty()))
@@ -134,6 +140,14 @@ def speak(arguments: Namespace) -> None:
         print_json({"audio_file": str(arguments.out), "duration": round(spoken.duration, 3), "words": words})
     else:
         tell(f"{arguments.out}: {spoken.duration:.1f} s, {len(spoken.words)} words")
+
+
+def _tell_unsupported(words: Sequence[Timed]) -> None:
+    """Tell how many words the sound hardly supports, and the first of them, if there are any."""
+    from prosody.speech.compare import support_lines, unsupported
+
+    for line in support_lines(words) if unsupported(words) else ():
+        tell(line)
 
 
 def _read(path: str) -> Audio:

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from prosody.dataset import Segment
+from prosody.dataset import Segment, Word
 from prosody.markers import BY_TOKEN, TOKENS
 from prosody.notebook import live
 from prosody.notebook.behind import numbers
@@ -57,11 +57,11 @@ def doubtful_table(places: Sequence[Place], segments: Sequence[Segment], audio: 
         after = [one.text for one in words[place.index + 1 : place.index + 1 + _AROUND]]
         around = " ".join([*map(html.escape, before), f"<b>{html.escape(word.text)}</b>", *map(html.escape, after)])
         around = f'<div style="min-width:16em">{around}</div>'
-        tokens = dict.fromkeys(token for token in (place.written, place.heard) if token) or {place.token: None}
+        tokens = [token for token in (place.written, place.heard) if token] or [place.token]
         first, last = (max(0, round(at * audio.sample_rate)) for at in (word.start - _LISTEN_S, word.end + _LISTEN_S))
         sound = live.sound(audio.samples[first:last], audio.sample_rate, f"{word.start:.1f} s, {word.text}")
         cells = [f"{word.start:.2f}", str(number), around, _marker(place.written), _marker(place.heard)]
-        cells += ["<br>".join(_evidence(token, word.evidence, word.measured) for token in tokens), sound]
+        cells += ["<br>".join(_evidence(token, word) for token in dict.fromkeys(tokens)), sound]
         rows.append(cells)
     head = ["time (s)", "segment", "the word, and those around", "written", "heard", "evidence", "listen"]
     return _table(head, rows, left={2, 3, 4, 5, 6}, note="" if rows else "There is no doubtful place.")
@@ -71,10 +71,13 @@ def _marker(token: str | None) -> str:
     return marker_html(token) if token else "–"
 
 
-def _evidence(token: str, evidence: Mapping[str, float], measured: Mapping[str, float | None]) -> str:
-    name = html.escape(BY_TOKEN[token].name)
-    told = numbers(token, measured)
-    return f"{evidence.get(token, 0.0):.2f} {name}" + (f": {html.escape(told)}" if told else "")
+def _evidence(token: str | None, word: Word) -> str:
+    """The evidence for a marker and the numbers behind it; without a marker, for the word itself."""
+    if token is None:
+        return f"{word.confidence or 0.0:.2f} that this word is said here"
+    told = numbers(token, word.measured)
+    name = f"{word.evidence.get(token, 0.0):.2f} {html.escape(BY_TOKEN[token].name)}"
+    return name + (f": {html.escape(told)}" if told else "")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, left: Iterable[int] = (), note: str = "") -> HTML:

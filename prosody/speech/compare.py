@@ -1,4 +1,5 @@
-"""A transcript's markers held against what is heard: how many agree, and the places to look at first."""
+"""A transcript held against what is heard: words that the sound does not support, how many of its markers agree, and
+the places to look at first."""
 
 from __future__ import annotations
 
@@ -6,12 +7,49 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from prosody import markers
+from prosody.errors import one_line
+from prosody.speech.align import SUPPORTED
 from prosody.speech.detect import HEARD, agreement
 
 Slots = Sequence[Sequence[str]]
 _CLOSE = 0.2  # least doubt of a close call: evidence from 0.1 to 0.9
+
+
+class Timed(Protocol):
+    """A word of a transcript where it was placed, s. confidence: 0..1 that it is said there; None: not known."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def start(self) -> float: ...
+    @property
+    def confidence(self) -> float | None: ...
+
+
+Word = TypeVar("Word", bound=Timed)
+
+
+def unsupported(words: Sequence[Word]) -> list[Word]:
+    """The words that have little support in the sound: misheard, not said at all, or said elsewhere."""
+    return [word for word in words if _is_unsupported(word)]
+
+
+def support_lines(words: Sequence[Timed], *, n: int = 10) -> list[str]:
+    """How many words have little support in the sound, in one line; in `n` more, the first of them."""
+    found = unsupported(words)
+    if words and all(word.confidence is None for word in words):
+        return ["How far the sound supports each word is not known: it was aligned by an earlier version."]
+    count = f"{len(found):,} of {len(words):,}" if found else f"none of {len(words):,}"
+    lines = [f"Words with little support in the sound: {count}" + (":" if found and n else ".")]
+    lines += [f"  {word.start:8.2f} s  {one_line(word.text)}  (confidence {word.confidence:.2f})" for word in found[:n]]
+    return lines + ([f"  and {len(found) - n:,} more"] if 0 < n < len(found) else [])
+
+
+def _is_unsupported(word: Timed) -> bool:
+    return word.confidence is not None and word.confidence < SUPPORTED
 
 
 def compare(written: Slots, heard: Slots) -> dict[str, dict[str, float]]:
@@ -34,35 +72,46 @@ class Place:
     """A slot that a person should look at.
 
     index: of its word, among all. written, heard: the marker of one kind there, or None. token: the marker whose
-    evidence is in question, which need be neither where the evidence is just too weak. doubt: 0..1, how far what is
-    written and the evidence lie apart or, with nothing written, how near the evidence comes to the threshold.
+    evidence is in question, which need be neither where the evidence is just too weak; None where it is the word itself
+    that has little support. doubt: 0..1, how far what is written and the evidence lie apart or, with nothing written,
+    how near the evidence comes to the threshold; of a word, how unsure it is that it is said there.
     """
 
     index: int
     written: str | None
     heard: str | None
-    token: str
+    token: str | None
     doubt: float
 
 
 def doubtful(
-    written: Slots, heard: Slots, evidence: Sequence[Mapping[str, float]], *, n: int = 10
+    written: Slots,
+    heard: Slots,
+    evidence: Sequence[Mapping[str, float]],
+    *,
+    confidence: Sequence[float | None] = (),
+    n: int = 10,
 ) -> tuple[Place, ...]:
-    """The `n` most doubtful places, most doubtful first.
+    """The `n` most doubtful places: words with little support in the sound, then markers, most doubtful first.
 
-    written, heard: the markers of each word; evidence: token → 0..1 of each. With markers written, these are the slots
-    where the two differ; with none, those whose evidence is nearest to the threshold, heard or just not heard. Of one
-    sort (a marker that is written only, say) at most a third is taken as long as there are others.
+    written, heard: the markers of each word; evidence: token → 0..1 of each, 0 where it has none; confidence: of each,
+    if it is known. With markers written, their places are the slots where the two differ; with none, those whose
+    evidence is nearest to the threshold, heard or just not heard. Words with little support are not asked about their
+    markers. Of one sort (such words, or a marker that is written only) at most a third is taken as long as there are
+    others.
     """
+    words = {i: 1 - sure for i, sure in enumerate(confidence) if sure is not None and sure < SUPPORTED}
     places = _differences(written, heard, evidence) if any(written) else _close_calls(heard, evidence)
-    ranked = sorted(places, key=lambda place: (-place.doubt, place.index))
-    seen: Counter[tuple[str | None, str | None]] = Counter()
+    ranked = [Place(index, None, None, None, doubt) for index, doubt in words.items()]
+    ranked += [place for place in places if place.index not in words]
+    ranked.sort(key=lambda place: (place.token is not None, -place.doubt, place.index))
+    seen: Counter[tuple[str | None, str | None, bool]] = Counter()
     order = []
-    for place in ranked:
-        sort = place.written, place.heard
-        order.append((seen[sort] // max(1, n // 3), -place.doubt, place.index, place))
+    for rank, place in enumerate(ranked):
+        sort = place.written, place.heard, place.token is None
+        order.append((seen[sort] // max(1, n // 3), rank, place))
         seen[sort] += 1
-    first = heapq.nsmallest(n, order, key=lambda one: one[:3])
+    first = heapq.nsmallest(n, order, key=lambda one: one[:2])
     return tuple(place for *_, place in first)
 
 
@@ -72,16 +121,17 @@ def _differences(written: Slots, heard: Slots, evidence: Sequence[Mapping[str, f
             one, other = _of_kind(w, kind), _of_kind(h, kind)
             token = other or one
             if token and one != other:
-                missed = 0.0 if one is None else 1 - found[one]
-                unasked = 0.0 if other is None else found[other]
+                missed = 0.0 if one is None else 1 - found.get(one, 0.0)
+                unasked = 0.0 if other is None else found.get(other, 0.0)
                 yield Place(index, one, other, token, max(missed, unasked))
 
 
 def _close_calls(heard: Slots, evidence: Sequence[Mapping[str, float]]) -> Iterator[Place]:
     for index, (h, found) in enumerate(zip(heard, evidence, strict=True)):
         for kind in markers.KINDS:
-            best = max((t for t in markers.TOKENS if markers.BY_TOKEN[t].kind == kind), key=lambda t: found[t])
-            near = 1 - abs(found[best] - HEARD) / max(HEARD, 1 - HEARD)
+            of_kind = [token for token in markers.TOKENS if markers.BY_TOKEN[token].kind == kind]
+            best = max(of_kind, key=lambda token: found.get(token, 0.0))
+            near = 1 - abs(found.get(best, 0.0) - HEARD) / max(HEARD, 1 - HEARD)
             if near >= _CLOSE:
                 yield Place(index, None, _of_kind(h, kind), best, near)
 

@@ -21,7 +21,8 @@ class Hearing:
     """What is heard in a recording.
 
     words: with the markers that are written, measurements and evidence. confidence: of each word, 0..1, that it is
-    said where it was placed; the words have it to four decimals. heard: the markers that the sound supports before each word.
+    said where it was placed; the words have it to four decimals. heard: the markers that the sound
+    supports before each word.
     """
 
     words: tuple[Word, ...]

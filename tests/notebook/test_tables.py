@@ -42,21 +42,23 @@ def test_with_nothing_written_the_table_says_so_and_shows_what_is_heard():
 def test_a_doubtful_place_can_be_looked_at_and_listened_to(tmp_path):
     evidence = dict.fromkeys(TOKENS, 0.0) | {"<pitch_rising>": 0.07, "<pitch_low>": 0.93}
     measured = {"f0_slope_st": -0.4, "f0_level_st": -3.8}
-    words = [Word(text, i, i + 0.5, (), measured, evidence) for i, text in enumerate(("a", "b", "<img", *"cdef"))]
+    words = [Word(text, i, i + 0.5, (), measured, evidence, 0.2) for i, text in enumerate(("a", "b", "<img", *"cdef"))]
     segments = [
         Segment("segments/1.wav", "", 2.5, 0.0, 2.5, words=tuple(words[:2])),
         Segment("segments/2.wav", "", 5.0, 2.5, 7.5, words=tuple(words[2:])),
     ]
     audio = Audio(np.zeros(8 * 8000, dtype=np.float32), 8000, tmp_path / "a.wav", "0" * 64, 8000, 1)
     places = [Place(2, "<pitch_rising>", "<pitch_low>", "<pitch_low>", 0.93), Place(6, None, None, "<emph>", 0.4)]
+    places.append(Place(0, None, None, None, 0.8))
     html = plots.doubtful_table(places, segments, audio).data
     assert "<img" not in html and "<script" not in html
-    assert len(re.findall(r'<audio [^>]*src="data:audio/mpeg;base64,[\w/]', html)) == 2
-    _, first, second = rows(html)
+    assert len(re.findall(r'<audio [^>]*src="data:audio/mpeg;base64,[\w/]', html)) == 3
+    _, first, second, third = rows(html)
     assert first[:3] == ["2.00", "2", "a b &lt;img c d e"]
     assert first[3:5] == ["&lt;pitch_rising&gt;", "&lt;pitch_low&gt;"]
     assert first[5] == "0.07 pitch_rising: f0 slope −0.4 st0.93 pitch_low: f0 level −3.8 st"
     assert second[2:6] == ["c d e f", "–", "–", "0.00 emph"]
+    assert third[2:6] == ["a b &lt;img c", "–", "–", "0.20 that this word is said here"]
 
 
 def test_without_doubtful_places_there_is_a_line(tmp_path):

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prosody.dataset import Word
 from prosody.markers import TOKENS
-from prosody.speech.compare import Place, compare, doubtful
+from prosody.speech.compare import Place, compare, doubtful, support_lines, unsupported
 
 QUIET = dict.fromkeys(TOKENS, 0.0)
 
@@ -71,3 +72,48 @@ def test_with_nothing_written_the_closest_calls_come_first():
     assert [(p.index, p.heard, p.token) for p in places] == [(1, None, "<pitch_low>"), (0, "<emph>", "<emph>")]
     assert places[0].doubt == pytest.approx(0.9)
     assert doubtful([], [], []) == ()
+
+
+def test_words_with_little_support_come_first_and_their_markers_are_not_asked_about():
+    written = [("<emph>",), ("<pitch_rising>",), (), ()]
+    heard = [("<emph>",), (), ("<emph>",), ("<pitch_low>",)]
+    evidence = [found(emph=0.9), QUIET, found(emph=0.99), found(pitch_low=0.6)]
+    sure = [0.9, 0.3, 0.05, None]
+    assert doubtful(written, heard, evidence, confidence=sure) == (
+        Place(2, None, None, None, 0.95),
+        Place(1, None, None, None, 0.7),
+        Place(3, None, "<pitch_low>", "<pitch_low>", 0.6),
+    )
+    unwritten = doubtful([()] * 4, heard, evidence, confidence=sure)
+    assert [(place.index, place.token) for place in unwritten] == [
+        (2, None),
+        (1, None),
+        (3, "<pitch_low>"),
+    ]
+
+
+def test_words_with_little_support_leave_room_for_markers():
+    written = [("<emph>",)] + [()] * 30
+    places = doubtful(written, [()] * 31, [QUIET] * 31, confidence=[0.9] + [0.1] * 30)
+    assert [place.index for place in places] == [1, 2, 3, 0, 4, 5, 6, 7, 8, 9]
+
+
+def test_missing_evidence_counts_as_none():
+    assert doubtful([("<emph>",)], [()], [{}]) == (Place(0, "<emph>", None, "<emph>", 1.0),)
+    assert doubtful([()], [()], [{"<emph>": 0.45}])[0].token == "<emph>"
+
+
+def test_words_with_little_support_are_counted_and_listed():
+    words = [Word("so", 0.5 * i, 0.5 * i + 0.4, confidence=sure) for i, sure in enumerate([0.9, 0.5, 0.49, None, 0.0])]
+    assert [word.start for word in unsupported(words)] == [1.0, 2.0]
+    assert support_lines(words) == [
+        "Words with little support in the sound: 2 of 5:",
+        "      1.00 s  so  (confidence 0.49)",
+        "      2.00 s  so  (confidence 0.00)",
+    ]
+    assert support_lines(words, n=1)[1:] == ["      1.00 s  so  (confidence 0.49)", "  and 1 more"]
+    assert support_lines(words, n=0) == ["Words with little support in the sound: 2 of 5."]
+    assert support_lines(words[:2]) == ["Words with little support in the sound: none of 2."]
+    assert support_lines([]) == ["Words with little support in the sound: none of 0."]
+    (line,) = support_lines([Word("so", 0.0, 0.4)])
+    assert "not known" in line

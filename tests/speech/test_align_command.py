@@ -1,0 +1,50 @@
+"""The commands that align and detect: their words as text and as JSON, and which of them the sound does not support."""
+
+import json
+
+import pytest
+
+from prosody import cli, markers
+from prosody.voice.speak import speak
+
+SAID = "We had soup and bread in the garden. Then we went back to work."
+MORE = SAID.replace("garden", "wonderful hippopotamus garden")
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    """The file of a recording of SAID."""
+    path = tmp_path_factory.mktemp("said") / "a.wav"
+    speak(markers.parse(SAID.replace("Then", "<pause_long> Then")), out=path)
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def _as_it_is(monkeypatch):
+    monkeypatch.setenv("PROSODY_SETUP", "off")
+
+
+def test_words_have_times_and_their_confidence(recording, capsys):
+    assert cli.main(["align", recording, SAID, "--json"]) == 0
+    out, err = capsys.readouterr()
+    words = json.loads(out)["words"]
+    assert [word["text"] for word in words] == SAID.split()
+    assert list(words[0]) == ["text", "start", "end", "confidence"]
+    assert all(word["confidence"] >= 0.5 for word in words)
+    assert err == ""
+    assert cli.main(["detect", recording, SAID, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    keys = ["text", "start", "end", "markers", "confidence", "measured", "evidence"]
+    assert all(list(word) == keys for word in told["words"])
+    assert "<pause_long> Then" in told["text"].replace("<pause_long>", "<pause_long> ").replace("  ", " ")
+
+
+@pytest.mark.parametrize("command", ["align", "detect"])
+def test_words_that_are_not_said_are_told(recording, command, capsys):
+    assert cli.main([command, recording, MORE]) == 0
+    out, err = capsys.readouterr()
+    assert "hippopotamus" in out
+    first, *others = err.splitlines()
+    assert first.startswith("Words with little support in the sound: ") and first.endswith(f" of {len(MORE.split())}:")
+    assert any("s  hippopotamus  (confidence 0." in line for line in others)
+    assert not any("soup" in line or "work" in line for line in others)
