@@ -106,7 +106,7 @@ def prominence(plot: Path | None = None) -> dict[str, float] | None:
         found["emphases"] = spearmanr(np.concatenate([_emphases(*one) for one in hearings]), theirs)[0]
     if plot:
         _scatter(texts, theirs, ours, plot)
-    return {name: round(float(value), 3) for name, value in found.items()}
+    return {name: value if name == "words" else round(float(value), 3) for name, value in found.items()}
 
 
 def _scatter(texts: Sequence[str], theirs: Sequence[float], ours: Sequence[float], path: Path) -> None:
