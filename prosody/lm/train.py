@@ -162,9 +162,8 @@ def _split(dataset: Dataset) -> tuple[list[Line], list[Line]]:
     train_lines = lines_of([s for s in dataset.segments if s.split != "val"])
     val_lines = lines_of([s for s in dataset.segments if s.split == "val"])
     if not any(m for _, m in train_lines):
-        raise ProsodyError(
-            dataset.folder, "train split", "no word has a marker: nothing to learn", "mark the transcript"
-        )
+        remedy = "mark the transcript, or prepare it with markers=audio"
+        raise ProsodyError(dataset.folder, "train split", "no word has a marker: nothing to learn", remedy)
     if not val_lines:
         raise ProsodyError(dataset.folder, "val split", "holds no words", "prepare it with at least two segments")
     return train_lines, val_lines

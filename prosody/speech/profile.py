@@ -22,7 +22,8 @@ class Profile:
 
     f0_median_hz, f0_spread_st (interquartile range / 1.35): of voiced frames; None if nothing is voiced.
     energy_spread_db: of words, likewise. words_per_minute: pauses included. pauses_per_minute, pause_median_s: of
-    pauses from 0.2 s. markers_per_100_words: token → rate in the transcript.
+    pauses from 0.2 s. markers_per_100_words: token → rate, of the markers that were
+    chosen: a dataset's own, be they written or heard.
     """
 
     f0_median_hz: float | None
@@ -45,7 +46,11 @@ def profile(
     *,
     duration_s: float,
 ) -> Profile:
-    """The speaker of a recording. measured, written: of each word; duration_s: of the recording."""
+    """The speaker of a recording.
+
+    measured, written: of each word; written are the markers of which rates are wanted, wherever they come from.
+    duration_s: of the recording.
+    """
     voiced = tracks.f0_hz[np.isfinite(tracks.f0_hz)]
     f0 = (float(np.median(voiced)), _spread(12 * np.log2(voiced))) if len(voiced) else (None, None)
     return _profile(*f0, measured, written, duration_s)
