@@ -111,7 +111,6 @@ def _of_dataset(arguments: Namespace) -> Annotation:
     """A dataset as it is to be exported: with what is heard, and where the recording is known, with its f0."""
     from prosody import dataset
     from prosody.interchange.annotation import of_dataset
-    from prosody.markers import TOKENS
     from prosody.speech.detect import decide
 
     data = dataset.load(_dataset_folder(arguments.source))
@@ -120,8 +119,7 @@ def _of_dataset(arguments: Namespace) -> Annotation:
     audio = _recording(data, arguments.audio)
     found = of_dataset(data, end=audio.duration if audio else None)
     if any(word.evidence for word in found.words):
-        none = dict.fromkeys(TOKENS, 0.0)
-        found = replace(found, heard=tuple(decide({**none, **word.evidence}) for word in found.words))
+        found = replace(found, heard=tuple(decide(word.evidence) for word in found.words))
     if audio is None or _kind(Path(arguments.out)) == ".csv":
         return found
     from prosody.speech.measure import track

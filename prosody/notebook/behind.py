@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from prosody.dataset import Word
 from prosody.markers import BY_TOKEN, TOKENS
 from prosody.notebook import style
+from prosody.speech.align import SUPPORTED
 
 _SHOWN = {  # measured key → how it is told
     "pause_before_s": "silence {:.2f} s",
     "f0_level_st": "f0 level {:+.1f} st",
+    "f0_level_z": "{:+.1f} spreads",
     "f0_slope_st": "f0 slope {:+.1f} st",
+    "f0_slope_z": "{:+.1f} spreads",
     "prominence": "prominence {:+.2f}",
     "f0_excursion_st": "f0 range {:.1f} st",
     "energy_db": "energy {:+.1f} dB",
@@ -19,14 +22,14 @@ _SHOWN = {  # measured key → how it is told
 }
 _BEHIND = {
     "pause": ("pause_before_s",),
-    "high": ("f0_level_st",),
-    "slope": ("f0_slope_st",),
+    "high": ("f0_level_st", "f0_level_z"),
+    "slope": ("f0_slope_st", "f0_slope_z"),
     "emph": ("prominence", "f0_excursion_st", "energy_db", "duration_z"),
 }
 
 
 def numbers(token: str, measured: Mapping[str, float | None]) -> str:
-    """What was measured of a word that speaks for or against a marker, such as "f0 slope −4.1 st".
+    """What was measured of a word that speaks for or against a marker, such as "f0 slope −4.1 st, −2.0 spreads".
 
     Keys that were not measured are left out; "no f0" stands where a pitch could not be.
     """
@@ -51,6 +54,8 @@ def hover(word: Word, heard: tuple[str, ...]) -> str:
     Only the markers' colours are markup; the word is escaped.
     """
     rows = [f"<b>{style.text(word.text)}</b>  {word.start:.2f} to {word.end:.2f} s"]
+    if word.confidence is not None and word.confidence < SUPPORTED:
+        rows.append(f"little support in the sound: confidence {word.confidence:.2f}")
     if not word.evidence:
         rows += [style.meaning(token) for token in word.markers]
     for token in TOKENS:

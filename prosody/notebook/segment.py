@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from prosody.dataset import Segment, Word
-from prosody.markers import BY_TOKEN, MARKERS, TOKENS
+from prosody.markers import BY_TOKEN, MARKERS
 from prosody.notebook import style
 from prosody.notebook.behind import hover
 from prosody.speech.audio import Audio
@@ -48,7 +48,7 @@ def segment_view(
     otherwise. title: the segment's file, unless given.
     """
     start_s, end_s = segment.start, segment.end
-    words, heard = segment.words, [_heard(word) for word in segment.words]
+    words, heard = segment.words, [decide(word.evidence) for word in segment.words]
     lanes = _lanes(words, end_s - start_s)
     median_hz = speaker.f0_median_hz if speaker is not None else tracks.f0_median_hz
     median_hz = median_hz if median_hz is not None and np.isfinite(median_hz) else None
@@ -74,10 +74,6 @@ def segment_view(
     if any(word.evidence for word in words):
         _note(figure, "above a word: written · below: heard · point at a word for its evidence", y=1.0, yref="paper")
     return figure.update_layout(margin={"r": 64}, hoverdistance=30, hoverlabel=style.HOVER)
-
-
-def _heard(word: Word) -> tuple[str, ...]:
-    return decide(word.evidence) if set(TOKENS) <= set(word.evidence) else ()
 
 
 def _seconds(pixels: float, duration_s: float) -> float:

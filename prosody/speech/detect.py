@@ -94,12 +94,12 @@ def evidence(measured: Measured, parameters: DetectParameters | None = None) -> 
 def decide(found: Mapping[str, float]) -> tuple[str, ...]:
     """The markers that are heard before a word, in canonical order: of each kind the one with most evidence, if enough.
 
-    found: token → evidence, as from `evidence`.
+    found: token → evidence, as from `evidence`; what is missing is 0.
     """
     heard = []
     for kind in markers.KINDS:
-        best = max((t for t in markers.TOKENS if markers.BY_TOKEN[t].kind == kind), key=lambda t: found[t])
-        if found[best] >= HEARD:
+        best = max((t for t in markers.TOKENS if markers.BY_TOKEN[t].kind == kind), key=lambda t: found.get(t, 0.0))
+        if found.get(best, 0.0) >= HEARD:
             heard.append(best)
     return tuple(heard)
 

@@ -188,7 +188,7 @@ def _heard(task: Task, hashes: Sequence[str]) -> dict[str, Any]:
 def _judged_anew(task: Task, hashes: Sequence[str]) -> dict[str, Any] | None:
     """The result with other parameters than an earlier one's, if there is an earlier one."""
     for path in sorted(Path(task.folder).glob(f"{_key(task, hashes)}-*.json")):
-        with suppress(ProsodyError):
+        with suppress(ProsodyError, KeyError):  # KeyError: measured in another way, by an earlier version
             data = load(path)
             for word in data["words"]:
                 word["evidence"] = evidence(word["measured"], task.parameters)

@@ -98,6 +98,18 @@ def test_pointing_at_a_word_tells_each_evidence_and_the_numbers_behind_it(view):
     assert "no f0" in words.hovertext[2]
 
 
+def test_pointing_at_a_word_that_the_sound_hardly_supports_tells_so(view):
+    sure = [dataclasses.replace(word, confidence=sure) for word, sure in zip(WORDS, (0.04, 0.9, None), strict=True)]
+    (words,) = [trace for trace in view(sure).data if trace.mode == "text"]
+    told = ["little support" in one for one in words.hovertext]
+    assert told == [True, False, False] and "confidence 0.04" in words.hovertext[0]
+
+
+def test_of_partial_evidence_what_is_there_is_shown(view):
+    figure = view([dataclasses.replace(word, markers=(), evidence={"<pitch_low>": 0.7}) for word in WORDS])
+    assert list(named(figure)) == ["&lt;pitch_low&gt;"] and len(named(figure)["&lt;pitch_low&gt;"].x) == 3
+
+
 def test_words_that_were_not_measured_show_what_is_written(view):
     bare = [dataclasses.replace(word, measured={}, evidence={}) for word in WORDS]
     figure = view(bare)

@@ -67,6 +67,11 @@ def test_what_could_not_be_measured_supports_nothing():
     assert max(evidence(nothing).values()) < 0.01
 
 
+def test_evidence_that_is_missing_is_none():
+    assert decide({}) == ()
+    assert decide({"<pause_long>": 0.9, "<emph>": 0.4}) == ("<pause_long>",)
+
+
 def test_emphasis_ranks_words_far_below_its_threshold():
     values = [evidence({**CALM, "prominence": x / 2})["<emph>"] for x in range(-8, 18)]
     assert len(set(values)) == len(values) and values == sorted(values)
