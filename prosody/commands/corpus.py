@@ -13,7 +13,7 @@ from prosody.commands import print_json, tell
 from prosody.errors import ProsodyError, one_line
 
 if TYPE_CHECKING:
-    from prosody.dataset import Word
+    from prosody.dataset import Dataset, Word
     from prosody.speech.corpus import Corpus, Step
 
 _LINE_EVERY_S = 10.0  # where there is no terminal to redraw a line on
@@ -49,15 +49,16 @@ def calibrate(arguments: Namespace) -> int:
     """Fit the thresholds of detection to a dataset's annotator."""
     from prosody import files
     from prosody.speech.calibrate import calibrate
-    from prosody.speech.thresholds import save_parameters
+    from prosody.speech.thresholds import of_dataset, save_parameters
 
     if arguments.out:
         files.check_new(arguments.out, overwrite=arguments.overwrite)
-    path, words = _marked_words(arguments.dataset)
+    data, words = _marked_words(arguments.dataset)
+    start = of_dataset(data)
     try:
-        found = calibrate(words)
+        found = calibrate(words, parameters=start)
     except ProsodyError as error:
-        raise ProsodyError(error.path or path, error.where, error.what, error.remedy) from None
+        raise ProsodyError(error.path or data.folder, error.where, error.what, error.remedy) from None
     if arguments.out:
         save_parameters(arguments.out, found.parameters, overwrite=arguments.overwrite)
     if arguments.json:
@@ -74,8 +75,8 @@ def calibrate(arguments: Namespace) -> int:
     return 0
 
 
-def _marked_words(given: str) -> tuple[Path, list[Word]]:
-    """The words of a dataset, or of a run's; of reviewed segments only, if there are such."""
+def _marked_words(given: str) -> tuple[Dataset, list[Word]]:
+    """A dataset, or a run's, and its words; of reviewed segments only, if there are such."""
     from prosody import dataset
     from prosody.workflow import record
 
@@ -92,10 +93,10 @@ def _marked_words(given: str) -> tuple[Path, list[Word]]:
     reviewed = [one for one in segments if one.review["status"] != "unreviewed"]
     if reviewed:
         tell(f"{len(reviewed)} of {len(segments)} segments are reviewed: only these are used")
-    elif data.info.get("markers_from") == "audio":
-        what = "its markers are those that were heard, not a person's"
+    elif (source := data.info.get("markers_from")) in ("audio", "both"):
+        what = f"{'its markers' if source == 'audio' else 'some of its markers'} were heard, not written by a person"
         raise ProsodyError(path, None, what, "review some of its segments, or mark the transcript")
-    return path, [word for segment in reviewed or segments for word in segment.words]
+    return data, [word for segment in reviewed or segments for word in segment.words]
 
 
 def _counted(made: Corpus) -> int:

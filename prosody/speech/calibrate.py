@@ -3,8 +3,8 @@
 People differ in where a rise begins to be one, or how short a gap is still a pause. From words that an annotator marked
 and that were measured, each threshold of the table `SEARCHES` is moved, in small steps, to where what is heard agrees
 best with what is marked. What is compared is F1 with that part taken away that chance alone would give, which is
-Cohen's kappa (1960): plain F1 grows when everything is marked, kappa doesn't. Each step away from the
-default must pay for itself, the more so the fewer examples there are; too few move nothing.
+Cohen's kappa (1960): plain F1 grows when everything is marked, kappa doesn't. Each step away from where
+it starts must pay for itself, the more so the fewer examples there are; too few move nothing.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def calibrate(
 
     words: measured, with the annotator's markers, in time order (recordings one after the other). folds: how many
     blocks of time the words are parted into; the thresholds fitted on the others are tried on each. A threshold that
-    does no better there than the default is not moved. parameters: where to start; what is not searched stays so.
+    does no better there than where it starts is not moved. parameters: where to start; what is not searched stays so.
     Raises ProsodyError if there are too few words, or words without measurements.
     """
     _check(words, folds)

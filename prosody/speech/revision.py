@@ -14,7 +14,9 @@ from prosody import dataset, files
 from prosody.dataset import Dataset, Segment
 from prosody.errors import ProsodyError
 from prosody.interchange.revise import Revision
+from prosody.speech import thresholds
 from prosody.speech.audio import Audio
+from prosody.speech.detect import DetectParameters, evidence
 from prosody.speech.segment import write_segments
 
 
@@ -35,11 +37,14 @@ def save(
 
     source: what it was made from, kept with the dataset's parameters. audio: the recording; with it the stale words
     are measured again, and segments whose edges have moved are cut again.
-    Raises ProsodyError if the folder exists, or cannot be written.
+    Raises ProsodyError if the folder exists or cannot be written, or if the dataset was made with thresholds that there
+    are not.
     """
     folder = Path(folder)
     check_folder(folder)
-    segments = revision.segments if audio is None else measured_again(audio, revision.segments, revision.stale)
+    segments = revision.segments
+    if audio is not None:
+        segments = measured_again(audio, segments, revision.stale, parameters=thresholds.of_dataset(data))
     parameters = {**data.info["parameters"], "import": dict(source)}
     temporary = folder.parent / f".tmp-{secrets.token_hex(6)}"
     try:
@@ -54,12 +59,14 @@ def save(
     return dataset.load(folder)
 
 
-def measured_again(audio: Audio, segments: Sequence[Segment], stale: Sequence[int]) -> tuple[Segment, ...]:
+def measured_again(
+    audio: Audio, segments: Sequence[Segment], stale: Sequence[int], *, parameters: DetectParameters | None = None
+) -> tuple[Segment, ...]:
     """The segments with the words of these numbers (from 0, of all words) measured, and the evidence for markers.
 
-    Where the others were measured in another way, by an earlier version, all words are.
+    parameters: the thresholds by which the others' evidence was found. Where the others were measured in another way,
+    by an earlier version, all words are.
     """
-    from prosody.speech.detect import evidence
     from prosody.speech.measure import measure
 
     if not stale:
@@ -68,7 +75,7 @@ def measured_again(audio: Audio, segments: Sequence[Segment], stale: Sequence[in
     found = measure(audio, words)
     alike = all(word.measured.keys() == one.keys() for word, one in zip(words, found, strict=True))
     for k in stale if alike else range(len(words)):
-        words[k] = replace(words[k], measured=dict(found[k]), evidence=evidence(found[k]))
+        words[k] = replace(words[k], measured=dict(found[k]), evidence=evidence(found[k], parameters))
     following = iter(words)
     return tuple(replace(one, words=tuple(next(following) for _ in one.words)) for one in segments)
 

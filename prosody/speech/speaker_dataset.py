@@ -84,7 +84,7 @@ def _is_of_old(folder: Path, made_from: Sequence[Mapping[str, str]]) -> bool:
 def _write(folder: Path, speaker: Speaker, made_from: Sequence[Mapping[str, str]]) -> None:
     segments: list[Segment] = []
     heard: list[tuple[str, ...]] = []
-    start_s, sources = 0.0, []
+    start_s, sources, detect = 0.0, [], {}
     for number, (name, audio_path, result_path, sha256) in enumerate(speaker.recordings, 1):
         audio, data = read(audio_path), result.load(result_path)
         if audio.sha256 != sha256:
@@ -95,6 +95,7 @@ def _write(folder: Path, speaker: Speaker, made_from: Sequence[Mapping[str, str]
         heard += [tuple(word["markers"]) for word in data["words"]]
         sources.append({"name": name, "sha256": sha256, "start": round(start_s, 3), "duration": data["duration"]})
         start_s += data["duration"]
+        detect = data["parameters"]  # of one run, all recordings have the same
     markers_from, _ = choose.settle("transcript", segments)
     splits = dataset.split_by_time(len(segments), VAL_SHARE)
     segments = [replace(s, split=split) for s, split in zip(segments, splits, strict=True)]
@@ -106,7 +107,10 @@ def _write(folder: Path, speaker: Speaker, made_from: Sequence[Mapping[str, str]
         "sample_rate": SAMPLE_RATE,
         "profile": dict(speaker.profile),
         "markers_from": markers_from,
-        "parameters": {"segment": dataclasses.asdict(SegmentParameters()), "val_share": VAL_SHARE},
+        "parameters": {
+            "segment": dataclasses.asdict(SegmentParameters()),
+            "prepare": {"val_share": VAL_SHARE, "markers": "transcript", "detect": detect},
+        },
     }
     dataset.save(folder, choose.with_markers(segments, heard, markers_from), info)
 

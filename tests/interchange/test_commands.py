@@ -1,5 +1,6 @@
 """`export` and `import`, as typed."""
 
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -89,6 +90,30 @@ def test_what_was_not_edited_keeps_what_was_measured(made, tmp_path):
     before, after = (dataset.load(tmp_path / name).segments for name in ("heard", "again"))
     assert after[0].words == before[0].words
     assert after[1].words[1].measured["duration_s"] == 0.3
+
+
+def test_what_is_measured_again_is_held_against_the_datasets_own_thresholds(made, tmp_path, capsys):
+    def imported(name, **thresholds):
+        path = made / "dataset_info.json"
+        info = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps({**info, "parameters": {"prepare": {"detect": thresholds}}}), encoding="utf-8")
+        words = ["import", str(made), "talk.csv", "--audio", "talk.wav", "-o", name]
+        assert cli.main(words) == (2 if "loud" in thresholds else 0)
+        return name
+
+    assert cli.main(["export", str(made), "-o", "talk.csv"]) == 0
+    swap(tmp_path / "talk.csv", "“007”.,3.5,4", "“007”.,3.5,3.9")
+    usual, other = (
+        dataset.load(tmp_path / imported(name, **thresholds))
+        for name, thresholds in (("usual", {}), ("other", {"pause_short_s": 0.1, "pause_long_s": 0.15}))
+    )
+    word, again = usual.segments[1].words[1], other.segments[1].words[1]
+    assert word.measured == again.measured and word.measured["pause_before_s"] == pytest.approx(0.2, abs=0.01)
+    assert word.evidence["<pause_long>"] < 0.1 and again.evidence["<pause_long>"] > 0.9
+    assert other.info["parameters"]["prepare"]["detect"]["pause_long_s"] == 0.15
+    capsys.readouterr()
+    imported("none", loud=1.0)
+    assert "prepare.detect.loud" in capsys.readouterr().err and not (tmp_path / "none").exists()
 
 
 def test_the_latest_run_and_the_recording_it_was_cut_from(made, tmp_path, monkeypatch, capsys):

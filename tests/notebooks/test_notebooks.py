@@ -13,6 +13,9 @@ from lm_data import write_babbler
 from prosody import dataset, markers
 from prosody.errors import ProsodyError
 from prosody.sample.build import write_sample
+from prosody.speech.align import SUPPORTED
+from prosody.speech.detect import DetectParameters
+from prosody.speech.thresholds import of_dataset
 from prosody.workflow import parameters, record, runner
 from prosody.workflow.demo import run_all
 from prosody.workflow.notebooks import NOTEBOOKS, notebook_of
@@ -98,6 +101,17 @@ def test_prepare_writes_a_dataset_with_what_was_written(stages):
             assert file.getnframes() / file.getframerate() == pytest.approx(segment.duration, abs=0.01)
 
 
+def test_prepare_keeps_how_sure_words_are_and_the_thresholds(stages):
+    run = stages["prepare"]
+    data = dataset.load(run.artifacts / "dataset")
+    sure = [word.confidence for segment in data.segments for word in segment.words]
+    assert all(0 <= one <= 1 for one in sure)
+    assert run.metrics["unsupported_words"] == stages["segment"].metrics["unsupported_words"]
+    assert run.metrics["unsupported_words"] == sum(one < SUPPORTED for one in sure)
+    assert data.info["parameters"]["prepare"]["detect"] == vars(DetectParameters())
+    assert "Words with little support in the sound: " in (run.folder / "log.txt").read_text(encoding="utf-8")
+
+
 def test_another_choice_of_markers_is_refused_before_a_run_begins(tmp_path, monkeypatch):
     monkeypatch.setenv("PROSODY_RUNS_DIR", str(tmp_path))
     monkeypatch.delenv("PROSODY_RUN_DIR", raising=False)
@@ -162,3 +176,21 @@ def test_an_earlier_run_stays_as_it_was_when_a_later_one_fails(runs, stages, tmp
     assert "bad.wav" in str(caught.value)
     assert {path: path.read_bytes() for path in before} == before
     assert record.find(runs, "segment").id == stages["segment"].id
+
+
+def test_prepare_hears_with_the_thresholds_of_a_file(runs, stages, tmp_path, monkeypatch):
+    monkeypatch.setenv("PROSODY_RUNS_DIR", str(runs))
+    monkeypatch.delenv("PROSODY_RUN_DIR", raising=False)
+    path = tmp_path / "mine.json"
+    path.write_text('{"pause_long_s": 59.0}')
+    runner.run_notebook(notebook_of("prepare"), {"thresholds": str(path)}, progress=Progress(quiet=True))
+    run = record.find(runs, "prepare")
+    assert run.id != stages["prepare"].id
+    assert run.metrics["heard"]["<pause_long>"] == 0 < stages["prepare"].metrics["heard"]["<pause_long>"]
+    data = dataset.load(run.artifacts / "dataset")
+    assert of_dataset(data) == DetectParameters(pause_long_s=59.0)
+    inputs = json.loads((run.folder / "inputs.json").read_text(encoding="utf-8"))
+    assert "mine.json" in {os.path.basename(entry["path"]) for entry in inputs}
+    path.write_text('{"pause_longg_s": 59.0}')
+    with pytest.raises(runner.RunFailed, match="did you mean 'pause_long_s'"):
+        runner.run_notebook(notebook_of("prepare"), {"thresholds": str(path)}, progress=Progress(quiet=True))

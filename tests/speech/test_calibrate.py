@@ -66,7 +66,7 @@ def figures(found):
 
 
 def test_an_annotators_thresholds_are_found_again():
-    found = calibrate(annotated(1000, **OTHER))
+    found = calibrate(annotated(1600, **OTHER))
     for name, value in OTHER.items():
         assert getattr(found.parameters, name) == pytest.approx(value, rel=0.12), name
     for search in searched():
@@ -157,6 +157,11 @@ def test_what_cannot_be_calibrated_is_told():
         calibrate(annotated(200), folds=1)
     with pytest.raises(ProsodyError, match="no measurement"):
         calibrate([dataclasses.replace(word, measured={}) for word in annotated(200)])
+    words = annotated(200)
+    before = {name: value for name, value in words[150].measured.items() if name != "prominence"}
+    words[150] = dataclasses.replace(words[150], measured=before)  # as an earlier version did
+    with pytest.raises(ProsodyError, match="no measurement 'prominence'"):
+        calibrate(words)
 
 
 @pytest.fixture(scope="module")
@@ -200,9 +205,14 @@ def test_the_commands(tmp_path, capsys, monkeypatch):
     assert cli.main(["calibrate", str(folder)]) == 0
     assert "<pitch_rising>" in capsys.readouterr().out
     info = folder / "dataset_info.json"
-    info.write_text(json.dumps({**json.loads(info.read_text()), "markers_from": "audio"}))
-    assert cli.main(["calibrate", str(folder)]) == 0  # it was reviewed
-    capsys.readouterr()
+    made = {"markers_from": "audio", "parameters": {"prepare": {"detect": told["parameters"]}}}
+    info.write_text(json.dumps(json.loads(info.read_text()) | made))
+    assert cli.main(["calibrate", str(folder), "--json"]) == 0  # it was reviewed
+    again = json.loads(capsys.readouterr().out)
+    assert {one["name"]: one["before"] for one in again["thresholds"]} == {
+        one["name"]: one["after"] for one in told["thresholds"]
+    }
+    assert all(row["f1_before"] >= told["markers"][token]["f1_before"] for token, row in again["markers"].items())
     heard = shutil.copytree(folder, tmp_path / "heard")
     path = heard / dataset.DATASET_FILE
     path.write_text(path.read_text().replace('"accepted"', '"unreviewed"'))

@@ -21,6 +21,7 @@ from prosody.speech.corpus import process
 from prosody.speech.detect import DetectParameters
 from prosody.speech.hear import hear
 from prosody.speech.profile import f0_counts, pooled
+from prosody.speech.thresholds import of_dataset
 from prosody.voice.speak import speak
 
 SAID = {
@@ -149,6 +150,13 @@ def test_other_parameters_judge_anew_without_hearing(talks, out, hearings):
     data = json.loads((out / name).read_text(encoding="utf-8"))
     assert "<pause_long>" not in data["text"] and "<pause_short>" in data["text"]
     assert made.index["parameters"]["pause_long_s"] == 60.0
+
+
+def test_what_was_measured_in_another_way_is_heard_again(talks, out, hearings):
+    path = next((out / "recordings").glob("*.json"))
+    path.write_text(path.read_text(encoding="utf-8").replace('"prominence"', '"loudness"'), encoding="utf-8")
+    assert process(talks, out, parameters=DetectParameters(pause_long_s=60.0)).failures == ()
+    assert len(hearings) == 1
 
 
 def test_another_method_hears_all_again(talks, out, hearings, monkeypatch):
@@ -380,6 +388,7 @@ def test_datasets_of_speakers(talks, out, hearings):
     assert all(word.confidence is not None for s in anna.segments for word in s.words)
     assert anna.info["profile"] == made.index["speakers"]["anna"]["profile"]
     assert anna.info["markers_from"] == "transcript"
+    assert of_dataset(anna) == DetectParameters()
     before = (out / "datasets" / "anna" / dataset.DATASET_FILE).stat().st_mtime_ns
     process(talks, out, datasets=True)
     assert (out / "datasets" / "anna" / dataset.DATASET_FILE).stat().st_mtime_ns == before

@@ -1,10 +1,13 @@
 """thresholds: what a file of them may hold."""
 
+from pathlib import Path
+
 import pytest
 
+from prosody.dataset import Dataset
 from prosody.errors import ProsodyError
 from prosody.speech.detect import DetectParameters
-from prosody.speech.thresholds import load_parameters, save_parameters
+from prosody.speech.thresholds import load_parameters, of_dataset, save_parameters
 
 
 def test_parameters_in_a_file(tmp_path):
@@ -38,3 +41,28 @@ def test_a_file_that_holds_no_parameters(tmp_path, text, told):
     with pytest.raises(ProsodyError, match=told) as caught:
         load_parameters(path)
     assert "mine.json" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def made_with(parameters):
+    return Dataset(Path("data"), (), {"parameters": parameters})
+
+
+def test_those_of_a_dataset():
+    for earlier in ({}, {"prepare": {"val_share": 0.1}}, {"prepare": 3}):
+        assert of_dataset(made_with(earlier)) == DetectParameters()
+    assert of_dataset(made_with({"prepare": {"detect": {"level_st": 3}}})) == DetectParameters(level_st=3.0)
+
+
+@pytest.mark.parametrize(
+    ("detect", "told"),
+    [
+        (None, "parameters.prepare.detect: is no JSON object"),
+        ({"loud_db": 3}, "field 'parameters.prepare.detect.loud_db': is no threshold"),
+        ({"slope_st": "3"}, "field 'parameters.prepare.detect.slope_st': is '3'"),
+        ({"slope_st": 10**400}, "parameters.prepare.detect: holds a number that is too large"),
+    ],
+)
+def test_a_dataset_that_was_made_with_others(detect, told):
+    with pytest.raises(ProsodyError) as caught:
+        of_dataset(made_with({"prepare": {"detect": detect}}))
+    assert str(caught.value).startswith(f"{Path('data') / 'dataset_info.json'}: {told}")
