@@ -14,9 +14,10 @@ from typing import Protocol
 
 import numpy as np
 
+from prosody.speech import robust
 from prosody.speech.audio import Audio
 from prosody.speech.energy import HOP_S, THRESHOLD_DB, energy_db, pause_spans, threshold_above_noise
-from prosody.speech.phones import expected_s, rate_of
+from prosody.speech.phones import expected_s
 from prosody.speech.prominence import prominence
 from prosody.speech.pronounce import Lexicon, lexicon
 
@@ -31,7 +32,9 @@ _CHUNK_S, _OVERLAP_S = 30.0, 0.5
 _PAUSE_NEAR_S = 0.06  # a pause belongs to the gap that it comes this near to
 _STEEPEST_DECLINATION_ST_S = 4.0
 _TELLING_WORDS = 10  # a phrase this long counts as much as the speaker's usual declination
-_USUAL_SPREAD_ST, _USUAL_WORDS = 1.5, 10  # what a speaker's words spread by where there are too few words to tell
+_USUAL_SPREAD_ST = 1.5  # of the words' levels and slopes, where too few words tell
+_USUAL_LOG_RATE, _USUAL_LOG_SPREAD = -0.5, 0.33  # of word lengths against what their phones need in careful speech
+_LEAST_LOG_SPREAD = 0.1
 
 
 class Timed(Protocol):
@@ -144,9 +147,9 @@ def measure(
     )
     columns = {
         "f0_level_st": level - local,
-        "f0_level_z": (level - local) / _spread(level - local),
+        "f0_level_z": (level - local) / robust.spread(level - local, _USUAL_SPREAD_ST, about=0.0),
         "f0_slope_st": slope,
-        "f0_slope_z": slope / _spread(slope),
+        "f0_slope_z": slope / robust.spread(slope, _USUAL_SPREAD_ST, about=0.0),
         "f0_excursion_st": excursion,
         "f0_peak_st": peak - local,
         "energy_db": energy,
@@ -246,14 +249,6 @@ def _along_phrase(sinking: np.ndarray, middle: np.ndarray, phrase: np.ndarray) -
     return above
 
 
-def _spread(values: np.ndarray) -> float:
-    """Robust standard deviation of the words' values about 0, st; drawn to what is usual where words are few."""
-    known = values[np.isfinite(values)]
-    own = 1.4826 * float(np.median(np.abs(known))) if len(known) else 0.0
-    n = len(known)
-    return float(np.sqrt((n * own**2 + _USUAL_WORDS * _USUAL_SPREAD_ST**2) / (n + _USUAL_WORDS)))
-
-
 def _local_level(level: np.ndarray, middle: np.ndarray, times: np.ndarray) -> np.ndarray:
     """The median level of the other words within `NEAR_S` of each word, st re 1 Hz; all words' where there are few."""
     known = np.flatnonzero(np.isfinite(level))
@@ -271,9 +266,7 @@ def _duration_z(known: Lexicon, length: np.ndarray) -> np.ndarray:
     expected = np.array([expected_s(known.phones(k)) for k in range(len(length))])
     usable = (expected > 0) & (length > 0)
     z = np.full(len(length), np.nan)
-    if not usable.any():
-        return z
-    ratio = np.log(length[usable] / (expected[usable] * rate_of(length, expected)))
-    spread = 1.4826 * np.median(np.abs(ratio - np.median(ratio)))
-    z[usable] = ratio / max(spread, 0.1)
+    ratio = np.log(length[usable] / expected[usable])
+    rate = robust.median(ratio, _USUAL_LOG_RATE)
+    z[usable] = (ratio - rate) / max(robust.spread(ratio, _USUAL_LOG_SPREAD), _LEAST_LOG_SPREAD)
     return z

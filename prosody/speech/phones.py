@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 _INHERENT_MS = {
     "AA": 240, "AE": 230, "AH": 130, "AO": 240, "AW": 260, "AY": 250, "EH": 150, "ER": 180, "EY": 180, "IH": 135,
     "IY": 155, "OW": 220, "OY": 280, "UH": 160, "UW": 210,
@@ -27,12 +25,3 @@ _OVERHEAD_MS = 30.0
 def expected_s(phones: Sequence[str]) -> float:
     """How long a word of these phones takes in careful speech, s; 0 for no phones."""
     return (sum(_INHERENT_MS[phone] for phone in phones) + _OVERHEAD_MS) / 1000 if phones else 0.0
-
-
-def rate_of(durations_s: np.ndarray, expected: np.ndarray) -> float:
-    """A speaker's rate: how long words take against what is expected of them, the median ratio (1 if unknown).
-
-    durations_s, expected [shape=(n_words,)]: s; words without phones or time do not count.
-    """
-    known = (expected > 0) & (durations_s > 0)
-    return float(np.median(durations_s[known] / expected[known])) if known.any() else 1.0

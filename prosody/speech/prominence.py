@@ -14,11 +14,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from prosody.speech import robust
 from prosody.speech.phones import expected_s
 from prosody.speech.pronounce import Lexicon, spelled
 
 WEIGHTS = {"duration": 1.0, "excursion": 0.8, "peak": 0.25, "energy": 1.0, "content": 1.3, "length": 1.2}
-_LEAST_SPREAD = {"excursion": 1.0, "peak": 1.0, "energy": 1.5}  # st, st, dB: few or monotonous words spread less
+_SPREADS = {"excursion": (1.7, 1.0), "peak": (2.7, 1.0), "energy": (3.2, 1.5)}  # usual and least; st, st, dB
 _MOST = 2.5  # one loud or shrill word must not outweigh everything else
 _SHORTEST_S = 0.05
 _UNMISTAKABLE = 3.0  # from so much sound on (and wholly from 1 more), what the word makes likely ...
@@ -53,9 +54,9 @@ def prominence(
     length = np.log([max(expected_s(words.phones(k)), _SHORTEST_S) for k in range(len(texts))])
     parts = {
         "duration": np.nan_to_num(np.clip(duration_z, -_MOST, _MOST)),
-        "excursion": _z(excursion_st, _LEAST_SPREAD["excursion"]),
-        "peak": _z(peak_st, _LEAST_SPREAD["peak"]),
-        "energy": _z(energy_db, _LEAST_SPREAD["energy"]),
+        "excursion": _z(excursion_st, *_SPREADS["excursion"]),
+        "peak": _z(peak_st, *_SPREADS["peak"]),
+        "energy": _z(energy_db, *_SPREADS["energy"]),
         "content": np.array([stress(text) for text in texts]),
         "length": length - (np.median(length) if len(length) else 0.0),
     }
@@ -72,11 +73,10 @@ def stress(word: str) -> float:
     return 0.0 if spelling in _UNSTRESSED else 0.5 if spelling in _SELDOM_STRESSED else 1.0
 
 
-def _z(values: np.ndarray, least_spread: float) -> np.ndarray:
+def _z(values: np.ndarray, usual_spread: float, least_spread: float) -> np.ndarray:
     """Robust z-scores, bounded; 0 for NaN."""
     known = values[np.isfinite(values)]
     if not len(known):
         return np.zeros(len(values))
-    middle = np.median(known)
-    spread = max(1.4826 * float(np.median(np.abs(known - middle))), least_spread)
-    return np.nan_to_num(np.clip((values - middle) / spread, -_MOST, _MOST))
+    spread = max(robust.spread(values, usual_spread), least_spread)
+    return np.nan_to_num(np.clip((values - np.median(known)) / spread, -_MOST, _MOST))
