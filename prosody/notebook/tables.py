@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _COUNTS = ("written", "heard", "supported", "not_heard", "not_written")
 _AROUND = 3  # words shown before and after a doubtful place
+_MOST_WORDS = 8  # shown of a place of many words
 _LISTEN_S = 1.0  # heard before and after it
+_MOST_S = 10.0  # heard of it
 
 
 def agreement_table(compared: Mapping[str, Mapping[str, float]], heard: Mapping[str, int]) -> HTML:
@@ -53,16 +55,12 @@ def doubtful_table(places: Sequence[Place], segments: Sequence[Segment], audio: 
     rows = []
     for place in places:
         number, word = numbered[place.index]
-        before = [one.text for one in words[max(0, place.index - _AROUND) : place.index]]
-        after = [one.text for one in words[place.index + 1 : place.index + 1 + _AROUND]]
-        around = " ".join([*map(html.escape, before), f"<b>{html.escape(word.text)}</b>", *map(html.escape, after)])
-        around = f'<div style="min-width:16em">{around}</div>'
-        tokens = [token for token in (place.written, place.heard) if token] or [place.token]
-        first, last = (max(0, round(at * audio.sample_rate)) for at in (word.start - _LISTEN_S, word.end + _LISTEN_S))
+        end_s = min(words[place.index + place.n_words - 1].end, word.start + _MOST_S)
+        first, last = (max(0, round(at * audio.sample_rate)) for at in (word.start - _LISTEN_S, end_s + _LISTEN_S))
         sound = live.sound(audio.samples[first:last], audio.sample_rate, f"{word.start:.1f} s, {word.text}")
+        around = f'<div style="min-width:16em">{_around(place, words)}</div>'
         cells = [f"{word.start:.2f}", str(number), around, _marker(place.written), _marker(place.heard)]
-        cells += ["<br>".join(_evidence(token, word) for token in dict.fromkeys(tokens)), sound]
-        rows.append(cells)
+        rows.append([*cells, _behind(place, word), sound])
     head = ["time (s)", "segment", "the word, and those around", "written", "heard", "evidence", "listen"]
     return _table(head, rows, left={2, 3, 4, 5, 6}, note="" if rows else "There is no doubtful place.")
 
@@ -71,10 +69,27 @@ def _marker(token: str | None) -> str:
     return marker_html(token) if token else "–"
 
 
-def _evidence(token: str | None, word: Word) -> str:
-    """The evidence for a marker and the numbers behind it; without a marker, for the word itself."""
-    if token is None:
-        return f"{word.confidence or 0.0:.2f} that this word is said here"
+def _around(place: Place, words: Sequence[Word]) -> str:
+    """The words of a place, and those before and after them."""
+    stop = place.index + place.n_words
+    texts = [word.text for word in words[place.index : stop]]
+    if len(texts) > _MOST_WORDS:
+        texts[_MOST_WORDS - 2 : -1] = ["…"]
+    before, after = words[max(0, place.index - _AROUND) : place.index], words[stop : stop + _AROUND]
+    inside = f"<b>{html.escape(' '.join(texts))}</b>"
+    return " ".join([*(html.escape(w.text) for w in before), inside, *(html.escape(w.text) for w in after)])
+
+
+def _behind(place: Place, word: Word) -> str:
+    """The evidence for the markers of a place, a line each; where its words are in doubt, how sure they are."""
+    if place.token is None:
+        which = "that this word is said here" if place.n_words == 1 else f"in the least sure of {place.n_words} words"
+        return f"confidence {1 - place.doubt:.2f} {which}"
+    tokens = [token for token in (place.written, place.heard) if token] or [place.token]
+    return "<br>".join(_evidence(token, word) for token in dict.fromkeys(tokens))
+
+
+def _evidence(token: str, word: Word) -> str:
     told = numbers(token, word.measured)
     name = f"{word.evidence.get(token, 0.0):.2f} {html.escape(BY_TOKEN[token].name)}"
     return name + (f": {html.escape(told)}" if told else "")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from prosody import markers
@@ -74,7 +74,8 @@ class Place:
     index: of its word, among all. written, heard: the marker of one kind there, or None. token: the marker whose
     evidence is in question, which need be neither where the evidence is just too weak; None where it is the word itself
     that has little support. doubt: 0..1, how far what is written and the evidence lie apart or, with nothing written,
-    how near the evidence comes to the threshold; of a word, how unsure it is that it is said there.
+    how near the evidence comes to the threshold; of a word, how unsure it is that it is said there. n_words: of such
+    words in a row, the first of which is `index`; the doubt is then that of the least sure one.
     """
 
     index: int
@@ -82,6 +83,7 @@ class Place:
     heard: str | None
     token: str | None
     doubt: float
+    n_words: int = 1
 
 
 def doubtful(
@@ -97,14 +99,14 @@ def doubtful(
     written, heard: the markers of each word; evidence: token → 0..1 of each, 0 where it has none; confidence: of each,
     if it is known. With markers written, their places are the slots where the two differ; with none, those whose
     evidence is nearest to the threshold, heard or just not heard. Words with little support are not asked about their
-    markers. Of one sort (such words, or a marker that is written only) at most a third is taken as long as there are
-    others.
+    markers, and several in a row are one place. Of one sort (such words, or a marker that is written only) at most a
+    third is taken as long as there are others.
     """
-    words = {i: 1 - sure for i, sure in enumerate(confidence) if sure is not None and sure < SUPPORTED}
+    ranked = _unsaid(confidence)
+    unsaid = {k for place in ranked for k in range(place.index, place.index + place.n_words)}
     places = _differences(written, heard, evidence) if any(written) else _close_calls(heard, evidence)
-    ranked = [Place(index, None, None, None, doubt) for index, doubt in words.items()]
-    ranked += [place for place in places if place.index not in words]
-    ranked.sort(key=lambda place: (place.token is not None, -place.doubt, place.index))
+    ranked += [place for place in places if place.index not in unsaid]
+    ranked.sort(key=lambda place: (place.token is not None, -place.doubt, -place.n_words, place.index))
     seen: Counter[tuple[str | None, str | None, bool]] = Counter()
     order = []
     for rank, place in enumerate(ranked):
@@ -113,6 +115,20 @@ def doubtful(
         seen[sort] += 1
     first = heapq.nsmallest(n, order, key=lambda one: one[:2])
     return tuple(place for *_, place in first)
+
+
+def _unsaid(confidence: Sequence[float | None]) -> list[Place]:
+    """The places where words have little support, each as long as they follow one another."""
+    found: list[Place] = []
+    for index, sure in enumerate(confidence):
+        if sure is None or sure >= SUPPORTED:
+            continue
+        last = found[-1] if found else None
+        if last is not None and last.index + last.n_words == index:
+            found[-1] = replace(last, n_words=last.n_words + 1, doubt=max(last.doubt, 1 - sure))
+        else:
+            found.append(Place(index, None, None, None, 1 - sure))
+    return found
 
 
 def _differences(written: Slots, heard: Slots, evidence: Sequence[Mapping[str, float]]) -> Iterator[Place]:

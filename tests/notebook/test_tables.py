@@ -49,16 +49,27 @@ def test_a_doubtful_place_can_be_looked_at_and_listened_to(tmp_path):
     ]
     audio = Audio(np.zeros(8 * 8000, dtype=np.float32), 8000, tmp_path / "a.wav", "0" * 64, 8000, 1)
     places = [Place(2, "<pitch_rising>", "<pitch_low>", "<pitch_low>", 0.93), Place(6, None, None, "<emph>", 0.4)]
-    places.append(Place(0, None, None, None, 0.8))
+    places += [Place(0, None, None, None, 0.8), Place(1, None, None, None, 0.9, 4)]
     html = plots.doubtful_table(places, segments, audio).data
     assert "<img" not in html and "<script" not in html
-    assert len(re.findall(r'<audio [^>]*src="data:audio/mpeg;base64,[\w/]', html)) == 3
-    _, first, second, third = rows(html)
+    assert len(re.findall(r'<audio [^>]*src="data:audio/mpeg;base64,[\w/]', html)) == 4
+    _, first, second, third, fourth = rows(html)
     assert first[:3] == ["2.00", "2", "a b &lt;img c d e"]
     assert first[3:5] == ["&lt;pitch_rising&gt;", "&lt;pitch_low&gt;"]
     assert first[5] == "0.07 pitch_rising: f0 slope −0.4 st0.93 pitch_low: f0 level −3.8 st"
     assert second[2:6] == ["c d e f", "–", "–", "0.00 emph"]
-    assert third[2:6] == ["a b &lt;img c", "–", "–", "0.20 that this word is said here"]
+    assert third[2:6] == ["a b &lt;img c", "–", "–", "confidence 0.20 that this word is said here"]
+    assert fourth[2:6] == ["a b &lt;img c d e f", "–", "–", "confidence 0.10 in the least sure of 4 words"]
+    assert "a <b>b &lt;img c d</b> e" in html
+
+
+def test_of_many_words_in_a_row_the_first_and_the_last_are_shown(tmp_path):
+    words = tuple(Word(f"w{i}", i, i + 1, confidence=0.0) for i in range(40))
+    audio = Audio(np.zeros(40 * 8000, dtype=np.float32), 8000, tmp_path / "a.wav", "0" * 64, 8000, 1)
+    place = Place(2, None, None, None, 1.0, 30)
+    html = plots.doubtful_table([place], [Segment("a.wav", "", 40, 0, 40, words=words)], audio).data
+    assert "w0 w1 <b>w2 w3 w4 w5 w6 w7 … w31</b> w32 w33 w34<" in html
+    assert len(html) < 120_000  # the sound is cut, too
 
 
 def test_without_doubtful_places_there_is_a_line(tmp_path):

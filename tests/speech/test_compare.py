@@ -80,13 +80,11 @@ def test_words_with_little_support_come_first_and_their_markers_are_not_asked_ab
     evidence = [found(emph=0.9), QUIET, found(emph=0.99), found(pitch_low=0.6)]
     sure = [0.9, 0.3, 0.05, None]
     assert doubtful(written, heard, evidence, confidence=sure) == (
-        Place(2, None, None, None, 0.95),
-        Place(1, None, None, None, 0.7),
+        Place(1, None, None, None, 0.95, 2),
         Place(3, None, "<pitch_low>", "<pitch_low>", 0.6),
     )
     unwritten = doubtful([()] * 4, heard, evidence, confidence=sure)
     assert [(place.index, place.token) for place in unwritten] == [
-        (2, None),
         (1, None),
         (3, "<pitch_low>"),
     ]
@@ -94,8 +92,8 @@ def test_words_with_little_support_come_first_and_their_markers_are_not_asked_ab
 
 def test_words_with_little_support_leave_room_for_markers():
     written = [("<emph>",)] + [()] * 30
-    places = doubtful(written, [()] * 31, [QUIET] * 31, confidence=[0.9] + [0.1] * 30)
-    assert [place.index for place in places] == [1, 2, 3, 0, 4, 5, 6, 7, 8, 9]
+    places = doubtful(written, [()] * 31, [QUIET] * 31, confidence=[0.9] + [0.1, 0.9] * 15)
+    assert [place.index for place in places] == [1, 3, 5, 0, 7, 9, 11, 13, 15, 17]
 
 
 def test_missing_evidence_counts_as_none():
