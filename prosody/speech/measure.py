@@ -17,6 +17,7 @@ import numpy as np
 from prosody.speech import robust
 from prosody.speech.audio import Audio
 from prosody.speech.energy import HOP_S, THRESHOLD_DB, energy_db, pause_spans, threshold_above_noise
+from prosody.speech.octave import without_octave_errors
 from prosody.speech.phones import expected_s
 from prosody.speech.prominence import prominence
 from prosody.speech.pronounce import Lexicon, lexicon
@@ -72,6 +73,7 @@ class Tracks:
 def track(audio: Audio, *, progress: Callable[[float], None] | None = None) -> Tracks:
     """Follow f0 and energy through a recording. progress gets the share that is done."""
     f0_times, f0_hz = follow_f0(audio.samples, audio.sample_rate, progress=progress)
+    f0_hz = without_octave_errors(f0_times, f0_hz)
     energy = energy_db(audio.samples, audio.sample_rate)
     threshold = threshold_above_noise(energy)
     return Tracks(f0_times, f0_hz, energy, HOP_S, threshold)
