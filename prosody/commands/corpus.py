@@ -14,7 +14,7 @@ from prosody.errors import ProsodyError, one_line
 
 if TYPE_CHECKING:
     from prosody.dataset import Dataset, Word
-    from prosody.speech.corpus import Corpus, Step
+    from prosody.speech.corpus.process import Corpus, Step
 
 _LINE_EVERY_S = 10.0  # where there is no terminal to redraw a line on
 _WIDTH = 24
@@ -22,8 +22,8 @@ _WIDTH = 24
 
 def corpus(arguments: Namespace) -> int:
     """Hear all recordings of a folder."""
-    from prosody.speech import workers
-    from prosody.speech.corpus import process
+    from prosody.speech.corpus import workers
+    from prosody.speech.corpus.process import process
     from prosody.speech.thresholds import load_parameters
 
     if arguments.workers is not None and arguments.workers < 1:

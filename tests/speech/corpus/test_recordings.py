@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from prosody.errors import ProsodyError
-from prosody.speech.recordings import find
+from prosody.speech.corpus.recordings import find
 
 
 def tree(folder, *names):

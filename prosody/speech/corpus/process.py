@@ -21,13 +21,13 @@ from typing import Any
 
 from prosody import files
 from prosody.errors import ProsodyError, one_line
-from prosody.speech import corpus_files
-from prosody.speech.corpus_files import DATASETS, RESULTS, WORDS, Contents, relative
+from prosody.speech.corpus import contents as disk
+from prosody.speech.corpus.contents import DATASETS, RESULTS, WORDS, Contents, relative
+from prosody.speech.corpus.recordings import Recording, find
+from prosody.speech.corpus.result import Done, Stamp, Task, hear_recording, result_name
+from prosody.speech.corpus.speaker import Speaker, write_dataset
+from prosody.speech.corpus.workers import outcomes
 from prosody.speech.detect import DetectParameters
-from prosody.speech.recordings import Recording, find
-from prosody.speech.result import Done, Stamp, Task, hear_recording, result_name
-from prosody.speech.speaker_dataset import Speaker, write_dataset
-from prosody.speech.workers import outcomes
 
 _LEFTOVER_S = 3600.0  # a temporary file this old has lost its writer
 _AGAIN = "run it again; if it stays, leave this recording out and report it"
@@ -103,22 +103,22 @@ def process(
     results of another one, or if something cannot be written.
     """
     folder, out = Path(folder), Path(out)
-    before = corpus_files.load_index(out, folder)
+    before = disk.load_index(out, folder)
     found, failures = find(folder, leave_out=out)
     if not found and not failures:
         what, remedy = "holds no recordings", "put pairs of one name there, such as anna/monday.wav and anna/monday.txt"
         raise ProsodyError(folder, None, what, remedy)
     _make_ready(out / RESULTS)
-    run = _Run(folder, out, parameters or DetectParameters(), corpus_files.load_stamps(out))
+    run = _Run(folder, out, parameters or DetectParameters(), disk.load_stamps(out))
     waiting = _unknown(run, found)
     if before.get("worker_died"):  # what kills its worker comes last now, and keeps no others from being heard
         waiting.reverse()
     try:
         _hear_all(run, waiting, executor, progress)
     finally:
-        corpus_files.save_stamps(out, found, run.stamps, folder=folder)
+        disk.save_stamps(out, found, run.stamps, folder=folder)
     heard = [one for one in found if one.name in run.results]
-    contents = _as_before(run, before) or corpus_files.write_words(out, heard, run.results)
+    contents = _as_before(run, before) or disk.write_words(out, heard, run.results)
     failures = [*failures, *run.failures, *contents.failures]
     if run.n_unheard:
         failures.append(_died(f"{run.n_unheard} recordings were not heard"))
@@ -227,17 +227,17 @@ def _write_datasets(
 def _indexed(run: _Run, contents: Contents, failures: Sequence[ProsodyError]) -> Corpus:
     """Write the index."""
     index = {
-        "format_version": corpus_files.FORMAT_VERSION,
+        "format_version": disk.FORMAT_VERSION,
         "folder": relative(run.folder, run.out),
-        **corpus_files.described(run.parameters),
+        **disk.described(run.parameters),
         "words_sha256": files.sha256(run.out / WORDS),
         "recordings": contents.recordings,
         "speakers": contents.speakers,
-        "failures": [corpus_files.failure(one, run.folder, run.traces) for one in failures],
+        "failures": [disk.failure(one, run.folder, run.traces) for one in failures],
         "worker_died": run.n_unheard > 0,
     }
-    files.write_json(run.out / corpus_files.INDEX, index, overwrite=True)
-    stale = corpus_files.stale(run.out, contents)
+    files.write_json(run.out / disk.INDEX, index, overwrite=True)
+    stale = disk.stale(run.out, contents)
     return Corpus(run.out, index, run.n_new, tuple(failures), stale)
 
 

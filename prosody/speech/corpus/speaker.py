@@ -16,8 +16,9 @@ from prosody import dataset, files
 from prosody.dataset import DATASET_FILE, INFO_FILE, Segment, Word
 from prosody.errors import ProsodyError
 from prosody.markers import MarkedText, MarkedWord
-from prosody.speech import choose, result
+from prosody.speech import choose
 from prosody.speech.audio import SAMPLE_RATE, Audio, read
+from prosody.speech.corpus import result
 from prosody.speech.segment import (
     SegmentParameters,
     assign_words,

@@ -15,9 +15,10 @@ import pytest
 
 from prosody import cli, dataset, markers
 from prosody.errors import ProsodyError
-from prosody.speech import corpus, corpus_files, result
 from prosody.speech.audio import read
-from prosody.speech.corpus import process
+from prosody.speech.corpus import contents, result
+from prosody.speech.corpus import process as processing
+from prosody.speech.corpus.process import process
 from prosody.speech.detect import DetectParameters
 from prosody.speech.hear import hear
 from prosody.speech.profile import f0_counts, pooled
@@ -110,7 +111,7 @@ def test_a_result_says_what_detect_says(spoken, heard_once):
 def test_a_run_without_changes_hears_and_writes_nothing(talks, out, hearings, monkeypatch):
     before = {path: path.stat().st_mtime_ns for path in (out / "recordings").iterdir()}
     table = (out / "words.csv").stat().st_mtime_ns
-    monkeypatch.setattr(corpus, "hear_recording", None)  # not even asked
+    monkeypatch.setattr(processing, "hear_recording", None)  # not even asked
     made = process(talks, out)
     assert (made.n_new, made.failures, made.stale, hearings) == (0, (), (), [])
     assert {path: path.stat().st_mtime_ns for path in (out / "recordings").iterdir()} == before
@@ -369,7 +370,7 @@ def test_the_command(talks, out, capsys, monkeypatch):
 
 
 def test_paths_in_the_index_are_relative(heard_once):
-    index = json.loads((heard_once / corpus_files.INDEX).read_text(encoding="utf-8"))
+    index = json.loads((heard_once / contents.INDEX).read_text(encoding="utf-8"))
     assert not os.path.isabs(index["folder"])
     assert not any(os.path.isabs(one["result"]) for one in index["recordings"])
 

@@ -17,12 +17,12 @@ from typing import Any
 
 from prosody import files, markers
 from prosody.errors import ProsodyError, one_line
-from prosody.speech import result
 from prosody.speech.align import SUPPORTED
+from prosody.speech.corpus import result
+from prosody.speech.corpus.recordings import Recording
+from prosody.speech.corpus.result import Stamp
 from prosody.speech.detect import DetectParameters
 from prosody.speech.profile import pooled
-from prosody.speech.recordings import Recording
-from prosody.speech.result import Stamp
 
 FORMAT_VERSION = 1
 INDEX, WORDS, STAMPS = "corpus.json", "words.csv", ".stamps.json"
