@@ -84,7 +84,7 @@ def pronounce(word: str) -> tuple[tuple[str, ...], ...]:
     if "-" in spelling and all(part in _cmu() for part in spelling.split("-")):
         return (tuple(phone for part in spelling.split("-") for phone in _cmu()[part][0]),)
     bare = _bare(word)  # in its own case, which tells abbreviations, as their last dot does
-    read = arpabet(_g2p()(f"{bare}." if "." in bare else bare))
+    read = arpabet(_read(f"{bare}." if "." in bare else bare))
     return (read,) if read else ()
 
 
@@ -97,6 +97,14 @@ def _bare(word: str) -> str:
     """A word without the punctuation around it; signs that are spoken, like $ and %, stay."""
     bare = word.translate(_QUOTES).strip(_PUNCTUATION)
     return bare.strip("'") if bare.strip("'") else ""
+
+
+def _read(text: str) -> str:
+    """What hibari's G2P makes of a word; of a number too long to have a name, what it makes of each digit."""
+    try:
+        return _g2p()(text)
+    except (IndexError, ValueError):
+        return _g2p()(" ".join(text))
 
 
 def arpabet(phonemes: str) -> tuple[str, ...]:

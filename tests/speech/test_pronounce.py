@@ -37,6 +37,13 @@ def test_nothing_to_pronounce(word):
     assert pronounce(word) == ()
 
 
+@pytest.mark.parametrize("word", ["1" * 40, "1" * 5000, "$" + ",".join(["123"] * 20)])
+def test_a_number_too_long_to_have_a_name_is_read_digit_by_digit(word):
+    digits = [c for c in word if c.isdigit()]
+    assert pronounce(word)[0][:3] == pronounce("1")[0]
+    assert len(pronounce(word)[0]) >= 2 * len(digits)
+
+
 def test_a_word_may_be_said_in_more_than_one_way():
     assert said("the") == ["DH AH", "DH IY"]
 
