@@ -24,7 +24,7 @@ from prosody.errors import ProsodyError, one_line
 from prosody.speech.corpus import contents as disk
 from prosody.speech.corpus.contents import DATASETS, RESULTS, WORDS, Contents, relative
 from prosody.speech.corpus.recordings import Recording, find
-from prosody.speech.corpus.result import Done, Stamp, Task, hear_recording, result_name
+from prosody.speech.corpus.result import Done, Stamp, Task, digest, hear_recording, result_name
 from prosody.speech.corpus.speaker import Speaker, write_dataset
 from prosody.speech.corpus.workers import outcomes
 from prosody.speech.detect import DetectParameters
@@ -233,6 +233,7 @@ def _indexed(run: _Run, contents: Contents, failures: Sequence[ProsodyError]) ->
         "words_sha256": files.sha256(run.out / WORDS),
         "recordings": contents.recordings,
         "speakers": contents.speakers,
+        "contents_sha256": digest([contents.recordings, contents.speakers]),
         "failures": [disk.failure(one, run.folder, run.traces) for one in failures],
         "worker_died": run.n_unheard > 0,
     }
@@ -242,12 +243,14 @@ def _indexed(run: _Run, contents: Contents, failures: Sequence[ProsodyError]) ->
 
 
 def _as_before(run: _Run, before: Mapping[str, Any]) -> Contents | None:
-    """What the index says already, if it and the table are of the same results."""
-    recordings = before.get("recordings", [])
+    """What the index says already, if it and the table are of the same results and nobody has edited them."""
+    recordings, speakers = before.get("recordings"), before.get("speakers")
+    if digest([recordings, speakers]) != before.get("contents_sha256"):
+        return None
     same = {one["name"]: one["result"] for one in recordings} == {n: f"{RESULTS}/{r}" for n, r in run.results.items()}
     with suppress(ProsodyError):
         if same and files.sha256(run.out / WORDS) == before.get("words_sha256"):
-            return Contents(recordings, before["speakers"], [])
+            return Contents(recordings, speakers, [])
     return None
 
 

@@ -81,7 +81,7 @@ def stamp(path: str | os.PathLike[str]) -> Stamp:
 
 def result_name(task: Task, hashes: Sequence[str]) -> str:
     """The name of the result for audio and transcript with these hashes."""
-    return f"{_key(task, hashes)}-{_digest(dataclasses.asdict(task.parameters))[:8]}.json"
+    return f"{_key(task, hashes)}-{digest(dataclasses.asdict(task.parameters))[:8]}.json"
 
 
 def hear_recording(task: Task) -> Done:
@@ -127,7 +127,7 @@ def words_of(data: Mapping[str, Any]) -> list[Word]:
 def _key(task: Task, hashes: Sequence[str]) -> str:
     """What a hearing depends on, but for the parameters of detection."""
     suffix = Path(task.transcript).suffix.lower()  # the same bytes say something else as a TextGrid
-    return _digest([METHOD, versions(), *hashes, suffix])[:24]
+    return digest([METHOD, versions(), *hashes, suffix])[:24]
 
 
 @cache
@@ -139,7 +139,8 @@ def versions() -> list[str]:
     return found
 
 
-def _digest(data: Any) -> str:
+def digest(data: Any) -> str:
+    """The SHA-256 of what can be JSON."""
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 

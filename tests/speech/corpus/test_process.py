@@ -182,6 +182,21 @@ def test_a_damaged_result_is_made_again(talks, out, hearings):
     assert (made.failures, len(hearings)) == ((), 1)
 
 
+@pytest.mark.parametrize("field", ["name", "result", "audio_sha256", None])
+def test_an_index_edited_by_hand_is_made_again(talks, out, hearings, field):
+    path = out / "corpus.json"
+    before = json.loads(path.read_text(encoding="utf-8"))
+    edited = json.loads(path.read_text(encoding="utf-8"))
+    if field is None:
+        edited["speakers"] = 3.5
+    else:
+        del edited["recordings"][0][field]
+    path.write_text(json.dumps(edited), encoding="utf-8")
+    made = process(talks, out, datasets=True)
+    assert (made.n_new, made.failures, hearings) == (0, (), [])
+    assert json.loads(path.read_text(encoding="utf-8")) == before
+
+
 def test_a_failing_recording_does_not_stop_the_others(talks, tmp_path, hearings):
     (talks / "anna" / "monday.wav").write_bytes(b"RIFF")
     (talks / "Bén" / "lunch.txt").write_text("We had <soop> soup.")
