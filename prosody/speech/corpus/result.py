@@ -30,6 +30,8 @@ rules, not of its parameters."""
 
 _TOOLS = ("hibari-tts", "pocketsphinx", "soxr", "swift-f0")  # another version of these may answer otherwise
 
+_CHECK = "sha256"  # of all the rest of a result: what was damaged or edited is heard again
+
 
 @dataclass(frozen=True)
 class Stamp:
@@ -101,7 +103,7 @@ def hear_recording(task: Task) -> Done:
             if not one.is_of(source):
                 raise ProsodyError(source, None, "was changed while it was read", "run it again")
         try:
-            files.write_json(path, data, overwrite=True, indent=None)
+            files.write_json(path, {**data, _CHECK: digest(data)}, overwrite=True, indent=None)
         except ProsodyError:
             if not _is_whole(path):  # another run may have written it, and Windows keeps a file that is open
                 raise
@@ -109,10 +111,11 @@ def hear_recording(task: Task) -> Done:
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """A result. Raises ProsodyError if it is missing or damaged."""
+    """A result. Raises ProsodyError if it is missing, damaged, or edited."""
     data = files.read_json(path)
-    if not isinstance(data, dict) or not {"words", "duration", "f0_counts", "final", "notes"} <= data.keys():
-        raise ProsodyError(path, None, "is no result of this program, or is damaged", "remove it, then run it again")
+    if not isinstance(data, dict) or data.pop(_CHECK, None) != digest(data):
+        what = "is no result of this program, or was damaged or edited"
+        raise ProsodyError(path, None, what, "remove it, then run it again")
     return data
 
 

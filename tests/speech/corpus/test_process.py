@@ -155,7 +155,8 @@ def test_other_parameters_judge_anew_without_hearing(talks, out, hearings):
 
 def test_what_was_measured_in_another_way_is_heard_again(talks, out, hearings):
     path = next((out / "recordings").glob("*.json"))
-    path.write_text(path.read_text(encoding="utf-8").replace('"prominence"', '"loudness"'), encoding="utf-8")
+    data = json.loads(json.dumps(result.load(path)).replace('"prominence"', '"loudness"'))
+    path.write_text(json.dumps({**data, "sha256": result.digest(data)}), encoding="utf-8")
     assert process(talks, out, parameters=DetectParameters(pause_long_s=60.0)).failures == ()
     assert len(hearings) == 1
 
@@ -180,6 +181,17 @@ def test_a_damaged_result_is_made_again(talks, out, hearings):
     assert len(process(talks, out).failures) == 1
     made = process(talks, out)
     assert (made.failures, len(hearings)) == ((), 1)
+
+
+@pytest.mark.parametrize("edit", [{"words": []}, {"f0_counts": 3}, {"words": [{}]}, {"duration": "long"}])
+def test_a_result_edited_by_hand_is_made_again(talks, out, hearings, edit):
+    path = next((out / "recordings").iterdir())
+    before = path.read_bytes()
+    path.write_text(json.dumps({**json.loads(before), **edit}), encoding="utf-8")
+    (out / "words.csv").unlink()
+    assert ["edited" in str(error) for error in process(talks, out).failures] == [True]
+    assert (process(talks, out).failures, len(hearings)) == ((), 1)
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("field", ["name", "result", "audio_sha256", None])
