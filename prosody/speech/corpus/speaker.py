@@ -30,6 +30,8 @@ from prosody.speech.segment import (
 
 VAL_SHARE = 0.1  # of the segments, at the end
 
+_NO_ONES = (".DS_Store", "Thumbs.db", "desktop.ini")  # what systems put into folders
+
 
 @dataclass(frozen=True)
 class Speaker:
@@ -47,14 +49,15 @@ class Speaker:
 def write_dataset(speaker: Speaker) -> bool:
     """Write a speaker's dataset, unless it is there as it would be; whether it was written. Workers can run this.
 
-    The whole folder appears at once. One that is there is replaced, but not if a person has reviewed some of it.
+    The whole folder appears at once. One that is there is replaced, but not if a person has reviewed some of it, or if
+    it holds anything that was not made here.
     Markers are the transcript's; where a speaker's transcripts have none at all, those that are heard.
     Raises ProsodyError if the dataset there is reviewed, a recording changed since it was heard, or nothing can be
     written.
     """
     folder = Path(speaker.folder)
     made_from = [{"name": name, "result": Path(path).name} for name, _, path, _ in speaker.recordings]
-    if (folder / DATASET_FILE).exists() and not _is_of_old(folder, made_from):
+    if not _is_to_be_made(folder, made_from):
         return False
     temporary = folder.parent / f".tmp-{secrets.token_hex(6)}"
     try:
@@ -71,14 +74,30 @@ def write_dataset(speaker: Speaker) -> bool:
     return True
 
 
-def _is_of_old(folder: Path, made_from: Sequence[Mapping[str, str]]) -> bool:
-    """Whether the dataset there was made from something else. Raises ProsodyError if it must not be replaced then."""
-    if files.read_json(folder / INFO_FILE).get("made_from") == list(made_from):
-        return False
-    reviewed = [one for one in dataset.load(folder).segments if one.review["status"] != "unreviewed"]
-    if reviewed:
-        what = f"the recordings changed, but {len(reviewed)} segments of this dataset are reviewed: left as it is"
-        raise ProsodyError(folder, None, what, "move it elsewhere, then run it again for a new one")
+def _is_to_be_made(folder: Path, made_from: Sequence[Mapping[str, str]]) -> bool:
+    """Whether the dataset is not there, or was made from something else.
+
+    Raises ProsodyError if what is there must not be replaced.
+    """
+    remedy = "move it elsewhere, then run it again for a new one"
+    known = set(_NO_ONES)
+    if (folder / DATASET_FILE).exists():
+        info = files.read_json(folder / INFO_FILE)
+        if isinstance(info, dict) and info.get("made_from") == list(made_from):
+            return False
+        there = dataset.load(folder)
+        reviewed = [one for one in there.segments if one.review["status"] != "unreviewed"]
+        if reviewed:
+            what = f"the recordings changed, but {len(reviewed)} segments of this dataset are reviewed: left as it is"
+            raise ProsodyError(folder, None, what, remedy)
+        if "made_from" not in there.info:
+            raise ProsodyError(folder, None, "is a dataset that was made otherwise: left as it is", remedy)
+        known |= {DATASET_FILE, INFO_FILE, *(one.audio_file for one in there.segments)}
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+    own = sorted(name for name in found if name not in known)
+    if own:
+        what = f"a new dataset belongs here, but {own[0]} was not made by this command: left as it is"
+        raise ProsodyError(folder, None, what, remedy)
     return True
 
 

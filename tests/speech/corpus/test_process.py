@@ -447,6 +447,34 @@ def test_a_dataset_that_was_reviewed_is_never_replaced(talks, out):
     assert "datasets/anna" in process(talks, out).stale
 
 
+@pytest.mark.parametrize("own", ["edited.TextGrid", "segments/note.txt", ".git/config"])
+def test_what_a_person_put_into_a_dataset_is_never_removed(talks, out, own):
+    process(talks, out, datasets=True)
+    path = out / "datasets" / "Bén" / own
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("hours of work")
+    assert process(talks, out, datasets=True).failures == ()
+    (talks / "Bén" / "lunch.txt").write_text(markers.strip(SAID["Bén/lunch"]))
+    made = process(talks, out, datasets=True)
+    assert [own in str(one) for one in made.failures] == [True]
+    assert path.read_text() == "hours of work"
+
+
+def test_a_folder_that_is_no_dataset_of_this_command_is_never_removed(talks, out):
+    notes = out / "datasets" / "anna" / "notes.txt"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("mine")
+    made = process(talks, out, datasets=True)
+    assert ["notes.txt" in str(one) for one in made.failures] == [True]
+    assert [path.name for path in notes.parent.iterdir()] == ["notes.txt"]
+    path = out / "datasets" / "Bén" / dataset.INFO_FILE
+    info = json.loads(path.read_text(encoding="utf-8"))
+    del info["made_from"]
+    path.write_text(json.dumps(info), encoding="utf-8")
+    failures = process(talks, out, datasets=True).failures
+    assert sorted("made otherwise" in str(one) for one in failures) == [False, True]
+
+
 def test_a_profile_from_counts_is_that_of_the_frames(spoken):
     audio, marked = read(spoken / "anna" / "monday.wav"), markers.parse(SAID["anna/monday"])
     heard = hear(audio, marked)
