@@ -42,7 +42,8 @@ class Contents:
 def load_index(out: Path, folder: Path) -> dict[str, Any]:
     """The index that is there, empty if there is none.
 
-    Raises ProsodyError if `out` is `folder`, is no folder, or its index is another program's or another folder's.
+    Raises ProsodyError if `out` is `folder`, is no folder, its index is another program's or another folder's, or it
+    holds a table that is not ours.
     """
     path = out / INDEX
     if os.path.realpath(out) == os.path.realpath(folder):
@@ -50,6 +51,7 @@ def load_index(out: Path, folder: Path) -> dict[str, Any]:
     if out.exists() and not out.is_dir():
         raise ProsodyError(out, None, "is not a folder", "give a folder for the results")
     if not path.exists():
+        _refuse_other_table(out / WORDS)  # a run that was killed leaves its table without an index
         return {}
     found = files.read_json(path)
     if not isinstance(found, dict) or found.get("format_version") != FORMAT_VERSION or "folder" not in found:
@@ -59,6 +61,12 @@ def load_index(out: Path, folder: Path) -> dict[str, Any]:
         remedy = f"give another folder for the results, or remove {INDEX}: what was heard is used again where it fits"
         raise ProsodyError(path, None, what, remedy)
     return found
+
+
+def _refuse_other_table(path: Path) -> None:
+    there = files.read_bytes(path) if path.exists() else b""
+    if there and not there.startswith(",".join(_FIRST).encode()):
+        raise ProsodyError(path, None, "is not of this program", "give another folder for the results")
 
 
 def relative(path: Path, folder: Path) -> str:

@@ -349,6 +349,18 @@ def test_what_is_no_folder_of_recordings(talks, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
+def test_a_table_of_somebody_else_is_never_overwritten(talks, out):
+    table = (out / "words.csv").read_bytes()
+    (out / "corpus.json").unlink()
+    process(talks, out)
+    assert (out / "words.csv").read_bytes() == table
+    (out / "corpus.json").unlink()
+    (out / "words.csv").write_text("word,count\n")
+    with pytest.raises(ProsodyError, match="not of this program"):
+        process(talks, out)
+    assert (out / "words.csv").read_text() == "word,count\n"
+
+
 def test_results_inside_the_recordings_folder_are_not_recordings(talks):
     process(talks, talks / "out")
     assert process(talks, talks / "out").n_new == 0
