@@ -109,18 +109,6 @@ def detect(measured: Sequence[Measured], parameters: DetectParameters | None = N
     return [decide(evidence(one, parameters)) for one in measured]
 
 
-def supported(written: Sequence[Sequence[str]], found: Sequence[Mapping[str, float]]) -> dict[str, tuple[int, int]]:
-    """Of each marker, how many of those written the sound supports, and how many are written.
-
-    written: markers of each word. found: evidence of each word.
-    """
-    counts = {}
-    for token in markers.TOKENS:
-        values = [f[token] for w, f in zip(written, found, strict=True) if token in w]
-        counts[token] = (sum(value >= HEARD for value in values), len(values))
-    return counts
-
-
 def agreement(written: Sequence[Sequence[str]], heard: Sequence[Sequence[str]]) -> dict[str, dict[str, float]]:
     """Written against heard, marker by marker: token → precision, recall, f1, kappa (Cohen 1960) and the counts.
 

@@ -7,7 +7,7 @@ from prosody.errors import ProsodyError
 from prosody.sample.build import write_sample
 from prosody.speech.align import align
 from prosody.speech.audio import read
-from prosody.speech.detect import DetectParameters, agreement, decide, detect, evidence, supported
+from prosody.speech.detect import DetectParameters, agreement, decide, detect, evidence
 from prosody.speech.measure import measure
 
 CALM = {
@@ -92,8 +92,6 @@ def test_agreement_by_hand():
     assert (row["precision"], row["recall"], row["f1"], row["kappa"]) == (0.5, 0.5, 0.5, 0.0)
     assert agreement(written, written)["<emph>"]["kappa"] == 1.0
     assert agreement([], [])["<emph>"]["f1"] == 0.0
-    found = [evidence({**CALM, **STRESSED}), evidence(CALM), evidence(CALM), evidence(CALM)]
-    assert supported(written, found)["<emph>"] == (1, 2)
 
 
 def test_the_built_in_corpus_does_what_it_says(tmp_path):
