@@ -20,13 +20,11 @@ _ALIGNING = 0.6  # share of the time
 class Hearing:
     """What is heard in a recording.
 
-    words: with the markers that are written, measurements and evidence. confidence: of each word, 0..1, that it is
-    said where it was placed; the words have it to four decimals. heard: the markers that the sound
-    supports before each word.
+    words: with the markers that are written, measurements, evidence, and the confidence that each is said where it was
+    placed. heard: the markers that the sound supports before each word.
     """
 
     words: tuple[Word, ...]
-    confidence: tuple[float, ...]
     heard: tuple[tuple[str, ...], ...]
     tracks: Tracks
     profile: Profile
@@ -54,4 +52,4 @@ def hear(
         for t, w, m, f in zip(timed, written, measured, found, strict=True)
     )
     speaker = profile(tracks, measured, written, duration_s=audio.duration)
-    return Hearing(words, tuple(t.confidence for t in timed), tuple(decide(f) for f in found), tracks, speaker)
+    return Hearing(words, tuple(decide(f) for f in found), tracks, speaker)

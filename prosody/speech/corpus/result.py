@@ -23,7 +23,7 @@ from prosody.speech.detect import DetectParameters, decide, evidence
 from prosody.speech.hear import hear
 from prosody.speech.profile import f0_counts
 
-METHOD = 1
+METHOD = 2
 """Raise this with every change by which `align` or `measure` may answer otherwise for the same sound and text, or by
 which a result holds something else: recordings heard before are then heard again. `detect` counts too: a change of its
 rules, not of its parameters."""
@@ -170,11 +170,11 @@ def _heard(task: Task, hashes: Sequence[str]) -> dict[str, Any]:
             "end": round(word.end, 4),
             "markers": list(heard),
             "written": list(word.markers),
-            "confidence": round(confidence, 3),
+            "confidence": word.confidence,
             "measured": dict(word.measured),
             "evidence": dict(word.evidence),
         }
-        for word, heard, confidence in zip(hearing.words, hearing.heard, hearing.confidence, strict=True)
+        for word, heard in zip(hearing.words, hearing.heard, strict=True)
     ]
     return {
         "text": _text(words),
