@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prosody.commands import tell
+from prosody.commands import bar, tell
 from prosody.errors import ProsodyError
 from prosody.files import check_new
 
@@ -124,7 +123,7 @@ def _of_dataset(arguments: Namespace) -> Annotation:
         return found
     from prosody.speech.measure import track
 
-    with _Progress(f"following the pitch of {audio.path.name}") as progress:
+    with bar(f"following the pitch of {audio.path.name}") as progress:
         return _with_f0(found, track(audio, progress=progress))
 
 
@@ -139,7 +138,7 @@ def _heard(arguments: Namespace) -> Annotation:
     audio = read(arguments.source)
     for note in audio.notes:
         tell(f"{arguments.source}: {note}")
-    with _Progress(f"hearing {audio.path.name}") as progress:
+    with bar(f"hearing {audio.path.name}") as progress:
         hearing = hear(audio, marked, progress=progress)
     words = tuple(replace(word, start=round(word.start, 6), end=round(word.end, 6)) for word in hearing.words)
     found = Annotation(words, marked.final, audio.duration, heard=hearing.heard)
@@ -189,26 +188,3 @@ def _upstream_recording(folder: Path) -> Path | None:
     name = upstream.get("segment") if isinstance(upstream, dict) else None
     path = run.parents[1] / "segment" / str(name) / "artifacts" / RECORDING_FILE
     return path if path.is_file() else None
-
-
-class _Progress:
-    """Tells on stderr how far the work is: a line that is redrawn on a terminal, one line elsewhere."""
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-        self.redraws = sys.stderr.isatty()
-
-    def __enter__(self) -> _Progress:
-        if not self.redraws:
-            tell(f"{self.what} …")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.redraws:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-
-    def __call__(self, share: float) -> None:
-        if self.redraws:
-            sys.stderr.write(f"\r\x1b[K{self.what}: {100 * share:.0f} %")
-            sys.stderr.flush()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prosody.commands import print_json, tell
+from prosody.commands import bar, print_json, tell
 from prosody.commands.text import is_file, marked_text, wav_name
 from prosody.errors import ProsodyError
 from prosody.files import check_new
@@ -51,7 +50,7 @@ def pauses(arguments: Namespace) -> None:
     from prosody.speech.segment import SegmentParameters, energy_of_file, pause_spans, segment_spans
 
     p = SegmentParameters()
-    with _bar("listening") as progress:
+    with bar("listening") as progress:
         energy = energy_of_file(arguments.audio, hop_s=p.hop_s, progress=progress)
     segments = segment_spans(energy, parameters=p)
     silences = pause_spans(energy, hop_s=p.hop_s, threshold_db=p.threshold_for(energy), min_pause_s=p.inner_pause_s)
@@ -157,16 +156,6 @@ def _read(path: str) -> Audio:
     for note in audio.notes:
         tell(f"{path}: {note}")
     return audio
-
-
-@contextmanager
-def _bar(label: str) -> Iterator[Callable[[float], None]]:
-    """A bar on stderr while something long is at work, where stderr is a terminal; a function of the share done."""
-    from tqdm import tqdm
-
-    shape = "{desc} {percentage:3.0f} %|{bar}| {remaining} left"
-    with tqdm(total=1.0, desc=label, file=sys.stderr, bar_format=shape, miniters=0, disable=None, leave=False) as bar:
-        yield lambda share: bar.update(share - bar.n)
 
 
 def _start(line: tuple[Any, str]) -> float:
