@@ -1,4 +1,7 @@
-"""What the commands do: each is a function of the parsed command line that returns its exit code (None is 0)."""
+"""What the commands do: each is a function of the parsed command line that returns its exit code (None is 0).
+
+Here: what they share.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from prosody.errors import ProsodyError
 
 
 def print_json(data: Any, *, lines: bool = False) -> None:
@@ -27,3 +33,28 @@ def bar(label: str) -> Iterator[Callable[[float], None]]:
     shape = "{desc} {percentage:3.0f} %|{bar}| {remaining} left"
     with tqdm(total=1.0, desc=label, file=sys.stderr, bar_format=shape, miniters=0, disable=None, leave=False) as shown:
         yield lambda share: shown.update(share - shown.n)
+
+
+def dataset_folder(given: str) -> Path:
+    """The folder of a dataset: named itself, by its JSON file, by a run's folder, or by a run of prepare.
+
+    Raises ProsodyError if there is no such file or run.
+    """
+    from prosody.dataset import DATASET_FILE
+    from prosody.workflow import record
+
+    path = Path(given)
+    if path.is_file() and path.name == DATASET_FILE:
+        return path.parent
+    if path.is_file():
+        what, remedy = "is not a dataset", "name a dataset's folder; to export a recording, put its TEXT after it"
+        raise ProsodyError(path, None, what, remedy)
+    if path.is_dir():
+        inner = (path, path / "dataset", path / "artifacts" / "dataset", path / "artifacts")
+        return next((one for one in inner if (one / DATASET_FILE).is_file()), path)
+    if given != "latest" and not given[:1].isdigit():
+        raise ProsodyError(path, None, "not found", "name a dataset, a run of prepare, or latest")
+    run = record.find(record.runs_folder(), "prepare", given)
+    if run is None:
+        raise ProsodyError(None, None, "there is no ok run of prepare", "run `make prepare`, or name a dataset")
+    return run.artifacts / "dataset"

@@ -6,10 +6,9 @@ import shutil
 import sys
 import time
 from argparse import Namespace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prosody.commands import print_json, tell
+from prosody.commands import dataset_folder, print_json, tell
 from prosody.errors import ProsodyError, one_line
 
 if TYPE_CHECKING:
@@ -78,24 +77,15 @@ def calibrate(arguments: Namespace) -> int:
 def _marked_words(given: str) -> tuple[Dataset, list[Word]]:
     """A dataset, or a run's, and its words; of reviewed segments only, if there are such."""
     from prosody import dataset
-    from prosody.workflow import record
 
-    path = Path(given)
-    if not path.exists():
-        run = record.find(record.runs_folder(), "prepare", given)
-        if run is None:
-            raise ProsodyError(None, None, "there is no ok run of prepare", "run `make prepare`, or name a dataset")
-        path = run.artifacts / "dataset"
-    elif (path / "artifacts" / "dataset").is_dir():
-        path = path / "artifacts" / "dataset"
-    data = dataset.load(path)
+    data = dataset.load(dataset_folder(given))
     segments = data.segments
     reviewed = [one for one in segments if one.review["status"] != "unreviewed"]
     if reviewed:
         tell(f"{len(reviewed)} of {len(segments)} segments are reviewed: only these are used")
     elif (source := data.info.get("markers_from")) in ("audio", "both"):
         what = f"{'its markers' if source == 'audio' else 'some of its markers'} were heard, not written by a person"
-        raise ProsodyError(path, None, what, "review some of its segments, or mark the transcript")
+        raise ProsodyError(data.folder, None, what, "review some of its segments, or mark the transcript")
     return data, [word for segment in reviewed or segments for word in segment.words]
 
 

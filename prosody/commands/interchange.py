@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prosody.commands import bar, tell
+from prosody.commands import bar, dataset_folder, tell
 from prosody.errors import ProsodyError
 from prosody.files import check_new
 
@@ -46,7 +46,7 @@ def import_(arguments: Namespace) -> None:
     path = Path(arguments.file)
     out = Path(arguments.out) if arguments.out else path.with_name(f"{path.stem}_dataset")
     revision.check_folder(out)
-    data = dataset.load(_dataset_folder(arguments.dataset))
+    data = dataset.load(dataset_folder(arguments.dataset))
     edited = _read(path, data, arguments.tier)
     audio = _recording(data, arguments.audio)
     if audio is not None:
@@ -84,35 +84,13 @@ def _read(path: Path, data: Dataset, tier: str | None) -> Annotation:
     return tiers.from_textgrid(textgrid.read(path), path=path, tier=tier, untimed=lone)
 
 
-def _dataset_folder(given: str) -> Path:
-    """The folder of a dataset: named itself, by its JSON file, by a run's folder, or by a run of prepare."""
-    from prosody.dataset import DATASET_FILE
-    from prosody.workflow import record
-
-    path = Path(given)
-    if path.is_file() and path.name == DATASET_FILE:
-        return path.parent
-    if path.is_file():
-        what, remedy = "is not a dataset", "name a dataset's folder; a recording needs its TEXT after it"
-        raise ProsodyError(path, None, what, remedy)
-    if path.is_dir():
-        inner = (path, path / "dataset", path / "artifacts" / "dataset", path / "artifacts")
-        return next((one for one in inner if (one / DATASET_FILE).is_file()), path)
-    if given != "latest" and not given[:1].isdigit():
-        raise ProsodyError(path, None, "not found", "name a dataset, a run of prepare, or latest")
-    run = record.find(record.runs_folder(), "prepare", given)
-    if run is None:
-        raise ProsodyError(None, None, "there is no ok run of prepare", "run `make prepare`, or name a dataset")
-    return run.artifacts / "dataset"
-
-
 def _of_dataset(arguments: Namespace) -> Annotation:
     """A dataset as it is to be exported: with what is heard, and where the recording is known, with its f0."""
     from prosody import dataset
     from prosody.interchange.annotation import of_dataset
     from prosody.speech.detect import decide
 
-    data = dataset.load(_dataset_folder(arguments.source))
+    data = dataset.load(dataset_folder(arguments.source))
     if not any(segment.words for segment in data.segments):
         raise ProsodyError(data.folder, None, "holds no words", "run the segment and prepare stages again")
     audio = _recording(data, arguments.audio)

@@ -140,7 +140,7 @@ def test_the_latest_run_and_the_recording_it_was_cut_from(made, tmp_path, monkey
 def test_mistakes_when_exporting(made, tmp_path, capsys):
     assert "ends in .TextGrid or .csv" in refused(capsys, "export", made, "-o", "talk.eaf")
     assert "not found" in refused(capsys, "export", "nowhere", "-o", "talk.csv")
-    assert "a recording needs its TEXT" in refused(capsys, "export", "talk.wav", "-o", "talk.csv")
+    assert "to export a recording, put its TEXT after it" in refused(capsys, "export", "talk.wav", "-o", "talk.csv")
     (tmp_path / "talk.csv").write_text("mine")
     assert "already exists" in refused(capsys, "export", made, "-o", "talk.csv")
     (tmp_path / "empty").mkdir()
