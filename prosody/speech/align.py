@@ -25,6 +25,7 @@ from prosody.speech.energy import (
     Span,
     noise_floor_db,
     pause_spans,
+    runs,
     threshold_above_noise,
 )
 from prosody.speech.phones import SONOROUS
@@ -134,7 +135,7 @@ def _refuse_other(
     if filled_s < _LEAST_SPEECH * sounding_s:
         what = f"its transcript fills only {filled_s:.0f} s of the {sounding_s:.0f} s in which something sounds"
         raise ProsodyError(audio.path, None, what, _THIS_ONE)
-    start, stop = _longest_run(confidence < _NOT_THERE)
+    start, stop = max(runs(confidence < _NOT_THERE), key=lambda run: run[1] - run[0], default=(0, 0))
     if stop - start >= max(_MISSING * len(words), _MISSING_WORDS):
         quoted = " ".join(words[start : min(start + 4, stop)])
         what = f"{stop - start:,} of the transcript's {len(words):,} words in a row are not in it, from “{quoted} …” on"
@@ -144,14 +145,6 @@ def _refuse_other(
 def _other_words(audio: Audio, share: float) -> ProsodyError:
     what = f"only {share:.0%} of the transcript's words are supported by what is said in it"
     return ProsodyError(audio.path, None, what, _THIS_ONE)
-
-
-def _longest_run(flags: np.ndarray) -> tuple[int, int]:
-    """Where the longest run of True begins and ends; (0, 0) without any."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
-    return max(
-        zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True), key=lambda run: run[1] - run[0], default=(0, 0)
-    )
 
 
 def _unbiased(times: np.ndarray, phones: Sequence[Sequence[str]]) -> np.ndarray:

@@ -82,9 +82,7 @@ def noise_floor_db(energy: np.ndarray) -> float:
 
     Long stretches without any sound at all (an export's gap, a muted microphone) do not count.
     """
-    nothing = np.concatenate([[False], energy <= FLOOR_DB, [False]])
-    edges = np.flatnonzero(nothing[1:] != nothing[:-1])
-    long = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= _LONG_SILENCE]
+    long = [(a, b) for a, b in runs(energy <= FLOOR_DB) if b - a >= _LONG_SILENCE]
     if long:
         kept = np.ones(len(energy), dtype=bool)
         for a, b in long:
@@ -127,10 +125,14 @@ def pause_spans(energy: np.ndarray, *, hop_s: float, threshold_db: float, min_pa
         raise ProsodyError(None, "energy", "is empty", "give at least one frame")
     if np.isnan(energy).any():
         raise ProsodyError(None, "energy", "holds NaN", "measure it with energy_db")
-    quiet = np.concatenate([[False], energy < threshold_db, [False]])
-    edges = np.flatnonzero(quiet[1:] != quiet[:-1])
-    spans = (Span(float(a) * hop_s, float(b) * hop_s) for a, b in zip(edges[::2], edges[1::2], strict=True))
+    spans = (Span(a * hop_s, b * hop_s) for a, b in runs(energy < threshold_db))
     return [span for span in spans if span.duration >= min_pause_s - hop_s / 1000]
+
+
+def runs(flags: np.ndarray) -> list[tuple[int, int]]:
+    """Where `flags` [shape=(n,), bool] are true without a break: the first, and the one after the last, of each run."""
+    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def _blocks(samples: np.ndarray) -> Iterator[np.ndarray]:

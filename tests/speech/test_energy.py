@@ -16,6 +16,7 @@ from prosody.speech.energy import (
     energy_of_file,
     noise_floor_db,
     pause_spans,
+    runs,
     threshold_above_noise,
 )
 
@@ -143,3 +144,10 @@ def test_nothing_to_measure(samples):
 def test_bad_energy(frames):
     with pytest.raises(ProsodyError, match="energy"):
         pause_spans(frames, hop_s=0.01, threshold_db=-35, min_pause_s=0.2)
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"), [("", []), ("...", []), ("###", [(0, 3)]), ("#..##.#", [(0, 1), (3, 5), (6, 7)])]
+)
+def test_runs(flags, found):
+    assert runs(np.array([flag == "#" for flag in flags], dtype=bool)) == found
