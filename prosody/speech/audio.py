@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 24_000
 _LOUDEST = 2.0  # of full scale: less is overshoot, as of a decoder; more would be cut off where it is written again
 _UNTOLD = 1 << 20  # samples to make room for where a file does not tell how many it holds
-_BYTES_A_SAMPLE = 8  # what hearing a recording takes: the samples, a copy at 16 kHz, and tracks of them
+BYTES_A_SAMPLE = 8  # what hearing a recording takes: the samples, a copy at 16 kHz, and tracks of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +145,7 @@ def _refuse_no_room(path: Path, file: soundfile.SoundFile, sample_rate: int) -> 
     import psutil
 
     seconds = promised / file.samplerate
-    needed, there = seconds * sample_rate * _BYTES_A_SAMPLE, psutil.virtual_memory().available
+    needed, there = seconds * sample_rate * BYTES_A_SAMPLE, psutil.virtual_memory().available
     if needed > there:
         told = f"is {seconds / 3600:.1f} hours long"
         what = f"{told}: hearing it takes {needed / 1e9:.1f} GB of memory, {there / 1e9:.1f} GB are free"

@@ -5,23 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from prosody import markers
 from prosody.errors import ProsodyError
+from prosody.speech.audio import BYTES_A_SAMPLE, Audio
 from prosody.speech.blocks import flat_peaks
 from prosody.speech.energy import HOP_S, THRESHOLD_DB, energy_db, noise_floor_db, pause_spans, threshold_above_noise
-
-if TYPE_CHECKING:
-    from prosody.speech.audio import Audio
 
 SHORTEST_S = 10.0
 SHORT_S = 300.0
 LONG_S = 3 * 3600.0
 SHARE_OF_TIME = 0.035  # what aligning, measuring and detecting take on two cores of a laptop
-BYTES_A_SECOND = 160_000.0  # ... and the memory: the samples at 24 and at 16 kHz
 LONG_SILENCE_S = 30.0
 SHORTEST_SOUND_S = 0.5
 LOW_RATE = 16_000
@@ -29,7 +25,8 @@ QUIET_PEAK_DB = -30.0
 CLIPPED_LEVEL = 0.985  # share of full scale, for sound that was not read from a file
 CLIPPED_PEAKS = 3  # one or two may be flat by themselves
 WORDS_A_MINUTE = (60.0, 300.0)
-LETTERS_A_SECOND = (4.0, 24.0)  # of sound, not counting silence; usual English speech has 12 to 18
+LETTERS_A_SECOND = (4.0, 24.0)  # of sound, not counting silence; usual English speech has 12 to 18 ...
+USUAL_LETTERS_A_SECOND = 15.0  # ... and this in the middle
 FEW_MARKERS = 30
 
 
@@ -104,7 +101,8 @@ def _length(audio: Audio) -> Finding:
     if audio.duration < SHORT_S:
         return Finding("warning", "length", f"{told} is little to learn from: 10 minutes or more are better")
     if audio.duration >= LONG_S:
-        takes = f"{audio.duration * SHARE_OF_TIME / 60:.0f} minutes and {audio.duration * BYTES_A_SECOND / 1e9:.1f} GB"
+        memory_gb = len(audio.samples) * BYTES_A_SAMPLE / 1e9
+        takes = f"{audio.duration * SHARE_OF_TIME / 60:.0f} minutes and {memory_gb:.1f} GB"
         what = f"{told}: hearing it takes about {takes} of memory; `python -m prosody pauses` tells where it can be cut"
         return Finding("warning", "length", what)
     return Finding("ok", "length", told)
@@ -164,7 +162,7 @@ def _transcript(audio: Audio, marked: markers.MarkedText, energy: np.ndarray) ->
         what = f"only {sound_s:.2f} s of the recording are not far quieter than its loudest place"
         return Finding("error", "transcript", f"{what}: cut out the knocks, or export it again")
     if a_second > LETTERS_A_SECOND[1]:
-        times = a_second / 15
+        times = a_second / USUAL_LETTERS_A_SECOND
         what = f"{told}: about {times:.1f} times too long for the audio; give the words of this recording only"
         return Finding("error", "transcript", what)
     if a_second < LETTERS_A_SECOND[0]:
