@@ -22,7 +22,7 @@ from prosody.dataset import Word
 from prosody.errors import ProsodyError
 from prosody.speech.detect import DetectParameters, agreement, detect
 
-ENOUGH = 8  # markers of a kind below which its threshold stays
+ENOUGH = 8  # markers that a threshold decides on; with fewer of them it stays
 FACTORS = tuple(2 ** (k / 10) for k in range(-20, 21))  # of the default: a quarter of it to four times it
 _SCALE = 0.6  # moving a threshold by so many doublings must gain one standard error of kappa
 _ROUNDS = 2  # thresholds depend on each other a little
