@@ -138,6 +138,9 @@ def _recording(data: Dataset, given: str | None) -> Audio | None:
     from prosody.speech.store import RECORDING_FILE
 
     rate = data.info["sample_rate"]
+    if given is not None and "sources" in data.info:
+        what = "is one recording; the dataset was made of several by `corpus`"
+        raise ProsodyError(given, None, what, "leave --audio out")
     if given is not None:
         audio = read(given, sample_rate=rate)
         last = max((segment.end for segment in data.segments), default=0.0)

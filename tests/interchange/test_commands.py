@@ -176,3 +176,11 @@ def test_a_word_beyond_the_recording(made, tmp_path, capsys):
     assert found.words[5].end == 4.0
     told = refused(capsys, "import", made, "talk.csv", "--audio", "talk.wav")
     assert "row 7: ““007”.” ends at 6.500 s, the recording at 6.000 s" in told
+
+
+def test_the_recording_of_a_dataset_of_several(made, capsys):
+    path = made / "dataset_info.json"
+    info = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**info, "sources": [{"name": "talk"}]}), encoding="utf-8")
+    told = refused(capsys, "export", made, "--audio", "talk.wav", "-o", "x.csv")
+    assert "made of several" in told and "leave --audio out" in told
