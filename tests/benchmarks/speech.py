@@ -78,12 +78,14 @@ def _costs(cost: dict[str, Any]) -> Iterator[tuple[str, str, str, str, bool]]:
         "",
         met["hear_rtf"] and met["hear_rss_mb"],
     )
+    read_s = files["reading"]["seconds"]
     peers = {name: row for name, row in files.items() if name not in ("reading", "segmenting")}
     told = ", ".join(
-        f"{name} {row}" if isinstance(row, str) else f"{name} {row['seconds']:.1f} s" for name, row in peers.items()
+        f"{name} {row}" if isinstance(row, str) else f"{name} {row['seconds'] - read_s:.1f} s"
+        for name, row in peers.items()
     )
     yield (
-        f"{cost['hours']:g} hours segmented: above reading ({files['reading']['seconds']:.1f} s) / memory",
+        f"{cost['hours']:g} hours segmented: above reading ({read_s:.1f} s) / memory",
         f"{figures['segmenting_s_above_reading']:.1f} s / {figures['segmenting_rss_mb']:.0f} MB",
         "3 s / 150 MB",
         told,
