@@ -130,6 +130,19 @@ def test_speak_writes_a_wav_and_tells_its_words_as_json(tmp_path):
     assert "already exists" in again.stderr
 
 
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="pipes have no names here")
+def test_text_comes_from_a_pipe():
+    from prosody.commands.text import marked_text
+
+    reader, writer = os.pipe()
+    os.write(writer, b"So <emph>it goes.")
+    os.close(writer)
+    try:
+        assert [w.text for w in marked_text(f"/dev/fd/{reader}").words] == ["So", "it", "goes."]
+    finally:
+        os.close(reader)
+
+
 def test_text_comes_from_stdin_and_from_files(tmp_path, monkeypatch, capsys):
     from prosody.commands.text import marked_text
 

@@ -36,9 +36,9 @@ def marked_text(text: str) -> MarkedText:
 
 
 def is_file(text: str) -> bool:
-    """Whether TEXT is the name of a file."""
+    """Whether TEXT is the name of a file, or of a pipe, as `<(...)` makes one."""
     try:
-        return Path(text).is_file()
+        return Path(text).exists() and not Path(text).is_dir()
     except (OSError, ValueError):  # too long for a name, or with characters that no name has: it is the text
         return False
 
