@@ -61,8 +61,8 @@ def read(path: str | os.PathLike[str], *, sample_rate: int = SAMPLE_RATE) -> Aud
     its header promises, silent, too long for the memory that is free, or holds samples that are not numbers.
     """
     path = Path(path)
-    digest = files.sha256(path)
     with opened(path) as file:
+        digest = files.sha256(path)
         source_rate, channels = file.samplerate, file.channels
         _refuse_no_room(path, file, sample_rate)
         samples, told = in_mono(file, path, partial(_gathered, file, sample_rate))

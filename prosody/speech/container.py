@@ -28,7 +28,9 @@ class WavSizes:
 
 
 def refuse_unread(path: Path) -> None:
-    """Raise ProsodyError if the file is empty, of a kind that is not read, text, or a WAV file cut short."""
+    """Raise ProsodyError if it is no file, empty, of a kind that is not read, text, or a WAV file cut short."""
+    if path.exists() and not path.is_dir() and not path.is_file():  # opening it might wait for ever
+        raise ProsodyError(path, None, "is a device or a pipe, not a file", "save the recording as a file first")
     with open(path, "rb") as file:
         head = file.read(4096)
         if not head:

@@ -11,6 +11,7 @@ from prosody.errors import ProsodyError
 from prosody.speech import audio, blocks
 from prosody.speech.audio import read, read_transcript, write_wav
 from prosody.speech.check import check
+from prosody.speech.segment import energy_of_file
 
 RATE = 24_000
 
@@ -115,6 +116,14 @@ def test_missing_file(tmp_path):
 
 def test_folder(tmp_path):
     refused(tmp_path, "is a folder")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("hear", [read, lambda path: energy_of_file(path, hop_s=0.01)])
+def test_a_pipe_is_not_waited_for(tmp_path, hear):
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(ProsodyError, match="not a file"):
+        hear(tmp_path / "pipe.wav")
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="file permissions do not bind this user")
