@@ -233,12 +233,12 @@ def _shared(marked: MarkedText, interval: Interval, place: str) -> list[_Item]:
     sizes = [sum(c.isalnum() for c in word.text) for word in marked.words]
     if not any(sizes):
         sizes = [1] * len(sizes)
-    items, done = [], 0
+    items, done, total = [], 0, sum(sizes)
     span = interval.end - interval.start
     for word, size in zip(marked.words, sizes, strict=True):
-        start = interval.start + span * done / sum(sizes)
+        start = interval.start + span * done / total
         done += size
-        end = interval.end if done == sum(sizes) else interval.start + span * done / sum(sizes)
+        end = interval.end if done == total else interval.start + span * done / total
         items.append(_Item(word.text, start, end, place, list(word.markers)))
     items[-1].after = marked.final
     return items
