@@ -51,9 +51,10 @@ def save(
         _write_sounds(temporary, data.folder, segments, revision.recut, audio)
         dataset.save(temporary, segments, {**data.info, "parameters": parameters})
         dataset.load(temporary)
-        if folder.is_dir():
-            folder.rmdir()
-        temporary.rename(folder)
+        with files.telling(folder):
+            if folder.is_dir():
+                folder.rmdir()
+            temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return dataset.load(folder)
@@ -89,5 +90,5 @@ def _write_sounds(
                 raise ValueError(f"{segment.audio_file} is to be cut again, but there is no recording")
             write_segments(folder, audio, [segment])
             continue
-        with files.new_path(folder / segment.audio_file) as path:
+        with files.new_path(folder / segment.audio_file) as path, files.telling(folder / segment.audio_file):
             shutil.copyfile(source / segment.audio_file, path)

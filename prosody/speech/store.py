@@ -88,7 +88,8 @@ def save_dataset(
     """
     cut = dataset.load(source)
     for segment in segments:
-        with files.new_path(Path(folder) / segment.audio_file) as path:
+        target = Path(folder) / segment.audio_file
+        with files.new_path(target) as path, files.telling(target):
             shutil.copyfile(Path(source) / segment.audio_file, path)
     changed = {
         "profile": speaker.as_json(),

@@ -1,5 +1,6 @@
 """`export` and `import`, as typed."""
 
+import errno
 import json
 from itertools import pairwise
 
@@ -184,3 +185,14 @@ def test_the_recording_of_a_dataset_of_several(made, capsys):
     path.write_text(json.dumps({**info, "sources": [{"name": "talk"}]}), encoding="utf-8")
     told = refused(capsys, "export", made, "--audio", "talk.wav", "-o", "x.csv")
     assert "made of several" in told and "leave --audio out" in told
+
+
+def test_a_disk_that_is_full_when_importing(made, tmp_path, capsys, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device", source, None, target)
+
+    assert cli.main(["export", str(made), "-o", "talk.csv"]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr("shutil.copyfile", full)
+    assert "the disk is full" in refused(capsys, "import", made, "talk.csv", "-o", "mine")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(("mine", ".tmp"))]
