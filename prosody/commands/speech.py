@@ -74,7 +74,9 @@ def align(arguments: Namespace) -> None:
     from prosody.speech.align import align
 
     marked = marked_text(arguments.text)
-    found = align(_read(arguments.audio), [word.text for word in marked.words])
+    audio = _read(arguments.audio)
+    with bar("aligning") as progress:
+        found = align(audio, [word.text for word in marked.words], progress=progress)
     _tell_unsupported(found)
     if arguments.json:
         print_json({"words": [{"text": w.text, **_times(w), "confidence": round(w.confidence, 4)} for w in found]})
@@ -90,7 +92,10 @@ def detect(arguments: Namespace) -> None:
     from prosody.speech.thresholds import load_parameters
 
     parameters = load_parameters(arguments.parameters) if arguments.parameters else None
-    hearing = hear(_read(arguments.audio), marked_text(arguments.text), parameters=parameters)
+    marked = marked_text(arguments.text)
+    audio = _read(arguments.audio)
+    with bar("hearing") as progress:
+        hearing = hear(audio, marked, parameters=parameters, progress=progress)
     words = [replace(w, markers=heard) for w, heard in zip(hearing.words, hearing.heard, strict=True)]
     _tell_unsupported(words)
     if arguments.json:
@@ -107,7 +112,10 @@ def listen(arguments: Namespace) -> None:
     """Which of the written markers are heard."""
     from prosody.voice.listen import EFFECTS, listen
 
-    heard = listen(_read(arguments.audio), marked_text(arguments.text))
+    marked = marked_text(arguments.text)
+    audio = _read(arguments.audio)
+    with bar("listening") as progress:
+        heard = listen(audio, marked, progress=progress)
     if arguments.json:
         print_json(heard)
         return

@@ -1,6 +1,8 @@
 """The commands that align and detect: their words as text and as JSON, and which of them the sound does not support."""
 
+import io
 import json
+import sys
 
 import pytest
 
@@ -48,3 +50,16 @@ def test_words_that_are_not_said_are_told(recording, command, capsys):
     assert first.startswith("Words with little support in the sound: ") and first.endswith(f" of {len(MORE.split())}:")
     assert any("s  hippopotamus  (confidence 0." in line for line in others)
     assert not any("soup" in line or "work" in line for line in others)
+
+
+@pytest.mark.parametrize("words", [["align"], ["detect"], ["listen"], ["export", "-o", "a.csv"]])
+def test_a_terminal_shows_how_long_it_takes(recording, words, monkeypatch, tmp_path):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stderr", Terminal())
+    assert cli.main([words[0], recording, SAID, *words[1:]]) == 0
+    assert " left" in sys.stderr.getvalue()
