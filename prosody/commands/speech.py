@@ -18,7 +18,6 @@ from prosody.files import check_new
 if TYPE_CHECKING:
     from prosody.dataset import Word
     from prosody.speech.audio import Audio
-    from prosody.speech.compare import Timed
 
 
 def sample(arguments: Namespace) -> None:
@@ -149,7 +148,7 @@ def speak(arguments: Namespace) -> None:
         tell(f"{arguments.out}: {spoken.duration:.1f} s, {len(spoken.words)} words")
 
 
-def _tell_unsupported(words: Sequence[Timed]) -> None:
+def _tell_unsupported(words: Sequence[Word]) -> None:
     """Tell how many words the sound hardly supports, and the first of them, if there are any."""
     from prosody.speech.compare import support_lines, unsupported
 

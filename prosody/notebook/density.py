@@ -8,9 +8,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from prosody.dataset import Word
 from prosody.markers import MARKERS
 from prosody.notebook import style
-from prosody.notebook.recording import TimedWord
 
 _MOST_BINS = 40
 _BINS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
@@ -18,7 +18,7 @@ _ROW_PIXELS = 52
 
 
 def marker_density(
-    words: Sequence[TimedWord],
+    words: Sequence[Word],
     written: Sequence[Sequence[str]],
     heard: Sequence[Sequence[str]],
     duration_s: float,

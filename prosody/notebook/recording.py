@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from prosody.dataset import Word
 from prosody.markers import BY_TOKEN
 from prosody.notebook import style
 
@@ -24,14 +25,6 @@ class Span(Protocol):
     end: float
 
 
-class TimedWord(Protocol):
-    """A word of the transcript with its time, s; it may have `markers` too."""
-
-    text: str
-    start: float
-    end: float
-
-
 def recording_overview(
     samples: np.ndarray,
     sample_rate: int,
@@ -39,7 +32,7 @@ def recording_overview(
     hop_s: float,
     threshold_db: float,
     spans: Sequence[Span],
-    words: Sequence[TimedWord] | None = None,
+    words: Sequence[Word] | None = None,
 ) -> go.Figure:
     """The whole recording: waveform, energy with the threshold, the segments as shaded stretches, the words.
 
@@ -112,7 +105,7 @@ def _add_segments(figure: go.Figure, spans: Sequence[Span], y: float, duration_s
     )
 
 
-def _add_words(figure: go.Figure, words: Sequence[TimedWord], *, row: int) -> None:
+def _add_words(figure: go.Figure, words: Sequence[Word], *, row: int) -> None:
     """The words in three lanes by turns: a stroke for the time, over it a clear bar to the next word of the lane.
 
     Plotly writes a bar's text only where it fits, and looks again on every zoom; that is what makes the words appear.
@@ -137,9 +130,7 @@ def _by_rank(tokens: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(tokens, key=lambda token: _RANK[BY_TOKEN[token].kind]))
 
 
-def _add_strokes(
-    figure: go.Figure, words: Sequence[TimedWord], chosen: Sequence[int], color: str, **options: Any
-) -> None:
+def _add_strokes(figure: go.Figure, words: Sequence[Word], chosen: Sequence[int], color: str, **options: Any) -> None:
     x = np.array([(words[i].start, words[i].end, np.nan) for i in chosen], dtype=np.float32).ravel()
     y = np.repeat(np.array([-(i % _LANES) - 0.38 for i in chosen], dtype=np.float32), 3)
     line = {"color": color, "width": 6}
@@ -148,7 +139,7 @@ def _add_strokes(
 
 def _add_labels(
     figure: go.Figure,
-    words: Sequence[TimedWord],
+    words: Sequence[Word],
     chosen: Sequence[int],
     color: str,
     tokens: Sequence[str],

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from prosody.dataset import Word
 from prosody.errors import ProsodyError
 from prosody.speech import anchors as ways
 from prosody.speech import place
@@ -53,27 +53,14 @@ _STRAY = 0.15  # most confidence in a word that stands alone amid sound that nob
 _FORCED = 0.7  # most confidence in a word that was only forced; one that was recognised as well has 0.5 to 1
 
 
-@dataclass(frozen=True)
-class AlignedWord:
-    """A word and its time in the recording, s.
-
-    confidence: 0..1, how sure it is that the word is said there; 0 where its time could only be guessed.
-    """
-
-    text: str
-    start: float
-    end: float
-    confidence: float
-
-
 def align(
     audio: Audio,
     words: Sequence[str],
     *,
     max_stretch_s: float = 60.0,
     progress: Callable[[float], None] | None = None,
-) -> list[AlignedWord]:
-    """The time of each word.
+) -> list[Word]:
+    """The time of each word, and its confidence: how sure it is that the word is said there, 0 where that is a guess.
 
     words: as written, with punctuation. max_stretch_s: longest stretch of sound that is recognised at once. progress:
     called with the share that is done. Returns as many words in the same order; their times never overlap. A word
@@ -196,14 +183,14 @@ def _edge(at: float, edge: float, into: int, pause_s: float) -> float:
     return at
 
 
-def _with_unspoken(words: Sequence[str], placed: dict[int, tuple[np.ndarray, float]]) -> list[AlignedWord]:
+def _with_unspoken(words: Sequence[str], placed: dict[int, tuple[np.ndarray, float]]) -> list[Word]:
     """All words; one that is not pronounced takes no time and lies at the end of the word before it."""
     at, sure = placed[min(placed)][0][0], 1.0
     aligned = []
     for i, text in enumerate(words):
         if i in placed:
             (start, at), sure = placed[i]
-            aligned.append(AlignedWord(text, float(start), float(at), sure))
+            aligned.append(Word(text, float(start), float(at), confidence=sure))
         else:
-            aligned.append(AlignedWord(text, float(at), float(at), sure))
+            aligned.append(Word(text, float(at), float(at), confidence=sure))
     return aligned

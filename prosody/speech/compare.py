@@ -7,9 +7,9 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
 
 from prosody import markers
+from prosody.dataset import Word
 from prosody.errors import one_line
 from prosody.speech.align import SUPPORTED
 from prosody.speech.detect import HEARD, agreement
@@ -18,26 +18,12 @@ Slots = Sequence[Sequence[str]]
 _CLOSE = 0.2  # least doubt of a close call: evidence from 0.1 to 0.9
 
 
-class Timed(Protocol):
-    """A word of a transcript where it was placed, s. confidence: 0..1 that it is said there; None: not known."""
-
-    @property
-    def text(self) -> str: ...
-    @property
-    def start(self) -> float: ...
-    @property
-    def confidence(self) -> float | None: ...
-
-
-Word = TypeVar("Word", bound=Timed)
-
-
 def unsupported(words: Sequence[Word]) -> list[Word]:
     """The words that have little support in the sound: misheard, not said at all, or said elsewhere."""
     return [word for word in words if _is_unsupported(word)]
 
 
-def support_lines(words: Sequence[Timed], *, n: int = 10) -> list[str]:
+def support_lines(words: Sequence[Word], *, n: int = 10) -> list[str]:
     """How many words have little support in the sound, in one line; in `n` more, the first of them."""
     found = unsupported(words)
     if words and all(word.confidence is None for word in words):
@@ -48,7 +34,7 @@ def support_lines(words: Sequence[Timed], *, n: int = 10) -> list[str]:
     return lines + ([f"  and {len(found) - n:,} more"] if 0 < n < len(found) else [])
 
 
-def _is_unsupported(word: Timed) -> bool:
+def _is_unsupported(word: Word) -> bool:
     return word.confidence is not None and word.confidence < SUPPORTED
 
 

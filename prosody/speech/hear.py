@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prosody.dataset import Word
 from prosody.markers import MarkedText
@@ -48,8 +48,8 @@ def hear(
     found = [evidence(one, parameters) for one in measured]
     written = [word.markers for word in marked.words]
     words = tuple(
-        Word(t.text, t.start, t.end, w, m, f, round(t.confidence, 4))
-        for t, w, m, f in zip(timed, written, measured, found, strict=True)
+        replace(word, markers=w, measured=m, evidence=f, confidence=round(word.confidence, 4))
+        for word, w, m, f in zip(timed, written, measured, found, strict=True)
     )
     speaker = profile(tracks, measured, written, duration_s=audio.duration)
     return Hearing(words, tuple(decide(f) for f in found), tracks, speaker)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
+from prosody.dataset import Word
 from prosody.speech import robust
 from prosody.speech.audio import Audio
 from prosody.speech.energy import HOP_S, THRESHOLD_DB, energy_db, pause_spans, threshold_above_noise
@@ -36,17 +36,6 @@ _TELLING_WORDS = 10  # a phrase this long counts as much as the speaker's usual 
 _USUAL_SPREAD_ST = 1.5  # of the words' levels and slopes, where too few words tell
 _USUAL_LOG_RATE, _USUAL_LOG_SPREAD = -0.5, 0.33  # of word lengths against what their phones need in careful speech
 _LEAST_LOG_SPREAD = 0.1
-
-
-class Timed(Protocol):
-    """Anything with a word and its times, s."""
-
-    @property
-    def text(self) -> str: ...
-    @property
-    def start(self) -> float: ...
-    @property
-    def end(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -109,7 +98,7 @@ def follow_f0(
 
 def measure(
     audio: Audio,
-    words: Sequence[Timed],
+    words: Sequence[Word],
     *,
     tracks: Tracks | None = None,
     progress: Callable[[float], None] | None = None,

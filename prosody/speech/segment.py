@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -115,13 +114,6 @@ class Cut:
         return self.end - self.start
 
 
-class Timed(Protocol):
-    """Anything with a start and an end in seconds: an aligned word. Its `confidence` is kept where it has one."""
-
-    start: float
-    end: float
-
-
 def segment_spans(energy: np.ndarray, *, parameters: SegmentParameters | None = None) -> list[Span]:
     """The segments of a recording, told from its energy alone.
 
@@ -158,7 +150,7 @@ def segment_file(
 
 
 def assign_words(
-    spans: Sequence[Span], words: Sequence[Timed], *, parameters: SegmentParameters | None = None
+    spans: Sequence[Span], words: Sequence[Word], *, parameters: SegmentParameters | None = None
 ) -> list[Cut]:
     """Give every word to exactly one segment, in order.
 
@@ -187,7 +179,7 @@ def assign_words(
     return [part for cut in cuts for part in _split_at_gaps(cut, words, p)]
 
 
-def make_segments(cuts: Sequence[Cut], words: Sequence[Timed], marked: MarkedText) -> tuple[Segment, ...]:
+def make_segments(cuts: Sequence[Cut], words: Sequence[Word], marked: MarkedText) -> tuple[Segment, ...]:
     """Dataset records (not split, nothing measured yet) for cuts, aligned words and the transcript they came from.
 
     The pause marker at a cut stands before the first word of the later segment; that after the last word of the
@@ -206,9 +198,8 @@ def make_segments(cuts: Sequence[Cut], words: Sequence[Timed], marked: MarkedTex
     return tuple(segments)
 
 
-def _word(marked: MarkedWord, timed: Timed) -> Word:
-    sure = getattr(timed, "confidence", None)
-    sure = None if sure is None else round(float(sure), 4)
+def _word(marked: MarkedWord, timed: Word) -> Word:
+    sure = None if timed.confidence is None else round(timed.confidence, 4)
     return Word(marked.text, round(timed.start, 3), round(timed.end, 3), marked.markers, confidence=sure)
 
 
@@ -278,14 +269,14 @@ def _with_margins(pieces: Sequence[Span], margin_s: float, duration: float) -> l
     ]
 
 
-def _outside_words(boundary: float, words: Sequence[Timed], stop: int) -> float:
+def _outside_words(boundary: float, words: Sequence[Word], stop: int) -> float:
     """`boundary`, moved between the words before and from `stop` if it lies inside one of them."""
     low = words[stop - 1].end if stop else 0.0
     high = words[stop].start if stop < len(words) else math.inf
     return min(max(boundary, low), max(low, high))
 
 
-def _split_at_gaps(cut: Cut, words: Sequence[Timed], p: SegmentParameters) -> list[Cut]:
+def _split_at_gaps(cut: Cut, words: Sequence[Word], p: SegmentParameters) -> list[Cut]:
     """A segment that is too long cut at the widest gap between its words; of equal gaps, nearest to its middle."""
     if cut.duration <= p.max_segment_s or cut.stop - cut.first < 2:
         return [cut]

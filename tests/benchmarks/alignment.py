@@ -26,7 +26,7 @@ from prosody.dataset import Word
 from prosody.interchange import textgrid
 from prosody.interchange.tiers import from_textgrid
 from prosody.sample.ready import ready_sample
-from prosody.speech.align import AlignedWord, align
+from prosody.speech.align import align
 from prosody.speech.audio import Audio, read
 from prosody.speech.measure import measure
 
@@ -57,7 +57,7 @@ def clips() -> Iterator[Clip]:
 
 
 @cache
-def aligned() -> tuple[tuple[Clip, tuple[AlignedWord, ...], float], ...]:
+def aligned() -> tuple[tuple[Clip, tuple[Word, ...], float], ...]:
     """Each recording, its words as they were aligned, and how long that took against its length."""
     done = []
     for clip in clips():

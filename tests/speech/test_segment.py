@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from speech_sounds import silence, tone
 
 from prosody import dataset, files, markers
+from prosody.dataset import Word
 from prosody.errors import ProsodyError
-from prosody.speech.align import AlignedWord
 from prosody.speech.audio import Audio, read, write_wav
 from prosody.speech.segment import (
     SegmentParameters,
@@ -160,7 +160,7 @@ def test_segments_are_a_dataset(tmp_path):
     assert [path.name for path in paths] == ["segment_001.wav", "segment_002.wav"]
     assert read(paths[1]).duration == pytest.approx(segments[1].duration, abs=1e-3)
     assert {word.confidence for segment in segments for word in segment.words} == {None}
-    sure = [AlignedWord("", word.start, word.end, 0.12344) for word in words]
+    sure = [Word("", word.start, word.end, confidence=0.12344) for word in words]
     assert {w.confidence for s in make_segments(cuts, sure, marked) for w in s.words} == {0.1234}
     with pytest.raises(ProsodyError, match="already exists"):
         write_segments(tmp_path, audio, segments)
