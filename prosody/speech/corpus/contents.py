@@ -18,7 +18,7 @@ from typing import Any
 from prosody import files, markers
 from prosody.errors import ProsodyError, one_line
 from prosody.speech.align import SUPPORTED
-from prosody.speech.corpus import result
+from prosody.speech.corpus import method, result
 from prosody.speech.corpus.recordings import Recording
 from prosody.speech.corpus.result import Stamp
 from prosody.speech.detect import DetectParameters
@@ -27,6 +27,7 @@ from prosody.speech.profile import pooled
 FORMAT_VERSION = 1
 INDEX, WORDS, STAMPS = "corpus.json", "words.csv", ".stamps.json"
 RESULTS, DATASETS = "recordings", "datasets"
+MADE_BY = method.of(__name__)  # the code that sums up
 _FIRST = ("speaker", "recording", "word", "text", "start", "end", "confidence", "written", "heard")
 
 
@@ -80,8 +81,9 @@ def relative(path: Path, folder: Path) -> str:
 
 
 def described(parameters: DetectParameters) -> dict[str, Any]:
-    """How the results were made, for the index."""
-    return {"method": result.METHOD, "tools": result.versions(), "parameters": dataclasses.asdict(parameters)}
+    """How results and index were made, for the index."""
+    made = {"method": result.METHOD, "made_by": MADE_BY, "tools": result.versions()}
+    return {**made, "parameters": dataclasses.asdict(parameters)}
 
 
 def failure(error: ProsodyError, folder: Path, traces: Mapping[str, str]) -> dict[str, Any]:

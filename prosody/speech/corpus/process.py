@@ -1,10 +1,10 @@
 """Many recordings: each heard with its transcript, a profile a speaker, and nothing done twice.
 
 What is heard of a recording goes to `recordings/<key>.json` in the results' folder as soon as it is done. The key is
-made of the bytes of the recording and of its transcript, the parameters, and the method. So a file of that name need
-never be written again, a run that was killed loses only what was in flight, and runs side by side help each other.
-`corpus.json` says which result belongs to which recording, and holds each speaker's profile; `words.csv` holds all
-words of all recordings.
+made of the bytes of the recording and of its transcript, the parameters, and the code that hears (`method`). So a file
+of that name need never be written again, a run that was killed loses only what was in flight, and runs side by side
+help each other. `corpus.json` says which result belongs to which recording, and holds each speaker's profile;
+`words.csv` holds all words of all recordings.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from prosody.speech.corpus import contents as disk
 from prosody.speech.corpus.contents import DATASETS, RESULTS, WORDS, Contents, relative
 from prosody.speech.corpus.recordings import Recording, find
 from prosody.speech.corpus.result import Done, Stamp, Task, digest, hear_recording, result_name
-from prosody.speech.corpus.speaker import Speaker, write_dataset
+from prosody.speech.corpus.speaker import Part, Speaker, write_dataset
 from prosody.speech.corpus.workers import outcomes
 from prosody.speech.detect import DetectParameters
 
@@ -212,12 +212,16 @@ def _write_datasets(
     run: _Run, heard: Sequence[Recording], contents: Contents, executor: Executor | None
 ) -> list[ProsodyError]:
     """Write every speaker's dataset; what went wrong."""
-    hashes = {one["name"]: one["audio_sha256"] for one in contents.recordings}
+    told = {one["name"]: one for one in contents.recordings}
     tasks = []
     for name, speaker in contents.speakers.items():
-        own = [one for one in heard if one.speaker == name and one.name in hashes]
-        results = [os.fspath(run.out / RESULTS / run.results[one.name]) for one in own]
-        parts = [(o.name, os.fspath(o.audio), r, hashes[o.name]) for o, r in zip(own, results, strict=True)]
+        parts = []
+        for one in heard:
+            if one.speaker == name and one.name in told:
+                hashes = (told[one.name][key] for key in ("audio_sha256", "transcript_sha256"))
+                parts.append(
+                    Part(one.name, os.fspath(one.audio), os.fspath(run.out / told[one.name]["result"]), *hashes)
+                )
         folder = run.out / DATASETS / name
         tasks.append((folder, Speaker(name, os.fspath(folder), tuple(parts), speaker["profile"])))
     ended = outcomes(write_dataset, tasks, executor)
@@ -243,9 +247,9 @@ def _indexed(run: _Run, contents: Contents, failures: Sequence[ProsodyError]) ->
 
 
 def _as_before(run: _Run, before: Mapping[str, Any]) -> Contents | None:
-    """What the index says already, if it and the table are of the same results and nobody has edited them."""
+    """What the index says already, if it and the table are of the same results and code, and nobody has edited them."""
     recordings, speakers = before.get("recordings"), before.get("speakers")
-    if digest([recordings, speakers]) != before.get("contents_sha256"):
+    if before.get("made_by") != disk.MADE_BY or digest([recordings, speakers]) != before.get("contents_sha256"):
         return None
     same = {one["name"]: one["result"] for one in recordings} == {n: f"{RESULTS}/{r}" for n, r in run.results.items()}
     with suppress(ProsodyError):

@@ -19,16 +19,13 @@ from prosody import files
 from prosody.dataset import Word, text_of
 from prosody.errors import ProsodyError
 from prosody.speech.audio import read, read_transcript
+from prosody.speech.corpus import method
 from prosody.speech.detect import DetectParameters, decide, evidence
 from prosody.speech.hear import hear
 from prosody.speech.profile import f0_counts
 
-METHOD = 2
-"""Raise this with every change by which `align` or `measure` may answer otherwise for the same sound and text, or by
-which a result holds something else: recordings heard before are then heard again. `detect` counts too: a change of its
-rules, not of its parameters."""
-
-_TOOLS = ("hibari-tts", "pocketsphinx", "soxr", "swift-f0")  # another version of these may answer otherwise
+METHOD = method.of(__name__)  # told at once: this is the code that is running, whatever becomes of its files
+_TOOLS = ("hibari-tts", "onnxruntime", "pocketsphinx", "soundfile", "soxr", "swift-f0")  # others may answer otherwise
 
 _CHECK = "sha256"  # of all the rest of a result: what was damaged or edited is heard again
 

@@ -18,7 +18,7 @@ from prosody.errors import ProsodyError
 from prosody.markers import MarkedText, MarkedWord
 from prosody.speech import choose
 from prosody.speech.audio import SAMPLE_RATE, Audio, read
-from prosody.speech.corpus import result
+from prosody.speech.corpus import method, result
 from prosody.speech.segment import (
     SegmentParameters,
     assign_words,
@@ -30,19 +30,36 @@ from prosody.speech.segment import (
 
 VAL_SHARE = 0.1  # of the segments, at the end
 
+MADE_BY = method.of(__name__)  # the code that makes a dataset
 _NO_ONES = (".DS_Store", "Thumbs.db", "desktop.ini")  # what systems put into folders
+
+
+@dataclass(frozen=True)
+class Part:
+    """A recording of a dataset. audio, result: paths. The hashes are of what was heard."""
+
+    name: str
+    audio: str
+    result: str
+    audio_sha256: str
+    transcript_sha256: str
+
+    def made_from(self) -> dict[str, str]:
+        """What the dataset keeps of it."""
+        hashes = {"audio_sha256": self.audio_sha256, "transcript_sha256": self.transcript_sha256}
+        return {"name": self.name, "result": Path(self.result).name, **hashes}
 
 
 @dataclass(frozen=True)
 class Speaker:
     """A dataset to be made. name: the speaker's. folder: where it goes. profile: as in the index.
 
-    recordings: (name, audio, result, the audio's hash) of each, in the order of the dataset.
+    recordings: in the order of the dataset.
     """
 
     name: str
     folder: str
-    recordings: tuple[tuple[str, str, str, str], ...]
+    recordings: tuple[Part, ...]
     profile: Mapping[str, Any]
 
 
@@ -50,13 +67,14 @@ def write_dataset(speaker: Speaker) -> bool:
     """Write a speaker's dataset, unless it is there as it would be; whether it was written. Workers can run this.
 
     The whole folder appears at once. One that is there is replaced, but not if a person has reviewed some of it, or if
-    it holds anything that was not made here.
+    it holds anything that was not made here. A reviewed one of the same recordings, transcripts and thresholds may stay
+    as it is when only the code is another.
     Markers are the transcript's; where a speaker's transcripts have none at all, those that are heard.
-    Raises ProsodyError if the dataset there is reviewed, a recording changed since it was heard, or nothing can be
-    written.
+    Raises ProsodyError if the dataset there is reviewed and of something else, a recording changed since it was heard,
+    or nothing can be written.
     """
     folder = Path(speaker.folder)
-    made_from = [{"name": name, "result": Path(path).name} for name, _, path, _ in speaker.recordings]
+    made_from = [one.made_from() for one in speaker.recordings]
     if not _is_to_be_made(folder, made_from):
         return False
     temporary = folder.parent / f".tmp-{secrets.token_hex(6)}"
@@ -83,12 +101,16 @@ def _is_to_be_made(folder: Path, made_from: Sequence[Mapping[str, str]]) -> bool
     known = set(_NO_ONES)
     if (folder / DATASET_FILE).exists():
         info = files.read_json(folder / INFO_FILE)
-        if isinstance(info, dict) and info.get("made_from") == list(made_from):
+        before = info.get("made_from") if isinstance(info, dict) else None
+        if before == list(made_from) and info.get("made_by") == MADE_BY:
             return False
         there = dataset.load(folder)
         reviewed = [one for one in there.segments if one.review["status"] != "unreviewed"]
+        if reviewed and _asked(before) == _asked(made_from):
+            return False
         if reviewed:
-            what = f"the recordings changed, but {len(reviewed)} segments of this dataset are reviewed: left as it is"
+            told = "recordings, transcripts or thresholds changed"
+            what = f"{told}, but {len(reviewed)} segments of this dataset are reviewed: left as it is"
             raise ProsodyError(folder, None, what, remedy)
         if "made_from" not in there.info:
             raise ProsodyError(folder, None, "is a dataset that was made otherwise: left as it is", remedy)
@@ -101,19 +123,28 @@ def _is_to_be_made(folder: Path, made_from: Sequence[Mapping[str, str]]) -> bool
     return True
 
 
+def _asked(made_from: Any) -> list[Any] | None:
+    """What a dataset was to be made from: sound, text and thresholds of each recording, not how they were heard."""
+    try:
+        return [(one["audio_sha256"], one["transcript_sha256"], one["result"].rpartition("-")[2]) for one in made_from]
+    except (TypeError, KeyError, AttributeError):  # an earlier version did not say
+        return None
+
+
 def _write(folder: Path, speaker: Speaker, made_from: Sequence[Mapping[str, str]]) -> None:
     segments: list[Segment] = []
     heard: list[tuple[str, ...]] = []
     start_s, sources, detect = 0.0, [], {}
-    for number, (name, audio_path, result_path, sha256) in enumerate(speaker.recordings, 1):
-        audio, data = read(audio_path), result.load(result_path)
-        if audio.sha256 != sha256:
-            raise ProsodyError(audio_path, None, "changed since it was heard", "run it again")
+    for number, part in enumerate(speaker.recordings, 1):
+        audio, data = read(part.audio), result.load(part.result)
+        if audio.sha256 != part.audio_sha256:
+            raise ProsodyError(part.audio, None, "changed since it was heard", "run it again")
         cut = _segments(audio, data, number)
         write_segments(folder, audio, cut)
         segments += [_moved(one, start_s) for one in cut]
         heard += [tuple(word["markers"]) for word in data["words"]]
-        sources.append({"name": name, "sha256": sha256, "start": round(start_s, 3), "duration": data["duration"]})
+        times = {"start": round(start_s, 3), "duration": data["duration"]}
+        sources.append({"name": part.name, "sha256": audio.sha256, **times})
         start_s += data["duration"]
         detect = data["parameters"]  # of one run, all recordings have the same
     markers_from, _ = choose.settle("transcript", segments)
@@ -124,6 +155,7 @@ def _write(folder: Path, speaker: Speaker, made_from: Sequence[Mapping[str, str]
         "source_sha256": hashlib.sha256("".join(one["sha256"] for one in sources).encode()).hexdigest(),
         "sources": sources,
         "made_from": list(made_from),
+        "made_by": MADE_BY,
         "sample_rate": SAMPLE_RATE,
         "profile": dict(speaker.profile),
         "markers_from": markers_from,
