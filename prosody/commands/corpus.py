@@ -94,13 +94,15 @@ def _counted(made: Corpus) -> int:
 
 
 def _print(made: Corpus) -> None:
-    """A line a speaker."""
-    print(f"{'speaker':20}{'recordings':>11}{'minutes':>9}{'words':>8}{'f0, Hz':>8}{'± st':>7}{'words/min':>11}")
+    """A line a speaker. Markers are told a hundred words, and where they come from."""
+    pitch = f"{'f0, Hz':>8}{'± st':>7}"
+    print(f"{'speaker':20}{'recordings':>11}{'minutes':>9}{'words':>8}{pitch}{'words/min':>11}{'markers':>9}  from")
     for name, speaker in made.index["speakers"].items():
         profile = speaker["profile"]
         f0, spread = (_number(profile[key]) for key in ("f0_median_hz", "f0_spread_st"))
         counts = f"{speaker['recordings']:11}{speaker['duration'] / 60:9.1f}{speaker['words']:8}"
-        print(f"{name[:19]:20}{counts}{f0:>8}{spread:>7}{profile['words_per_minute']:11.0f}")
+        marked = f"{sum(profile['markers_per_100_words'].values()):9.1f}  {speaker['markers_from']}"
+        print(f"{name[:19]:20}{counts}{f0:>8}{spread:>7}{profile['words_per_minute']:11.0f}{marked}")
     n_known = len(made.index["recordings"]) - made.n_new
     tell(f"{made.n_new} heard, {n_known} known already: {made.out / 'corpus.json'}, {made.out / 'words.csv'}")
 

@@ -29,9 +29,14 @@ def settle(choice: str, segments: Sequence[Segment]) -> tuple[str, str | None]:
     Raises ProsodyError if `choice` is not one of `CHOICES`.
     """
     check(choice)
-    if choice == "audio" or any(segment.prosody_tokens for segment in segments):
+    if choice == settled(choice, any(segment.prosody_tokens for segment in segments)):
         return choice, None
     return "audio", "The transcript has no markers: the dataset is marked with what is heard in the audio."
+
+
+def settled(choice: str, is_marked: bool) -> str:
+    """Where the markers come from in the end. is_marked: whether the transcript has any."""
+    return choice if is_marked else "audio"
 
 
 def slot(written: Sequence[str], heard: Sequence[str], source: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from prosody import files, markers
 from prosody.errors import ProsodyError, one_line
+from prosody.speech import choose
 from prosody.speech.align import SUPPORTED
 from prosody.speech.corpus import method, result
 from prosody.speech.corpus.recordings import Recording
@@ -188,14 +189,19 @@ def _rows(one: Recording, data: Mapping[str, Any], columns: Sequence[str]) -> It
 
 
 def _speaker(loaded: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A speaker for the index: how much there is, and the profile over all of it."""
+    """A speaker for the index: how much there is, whose markers count, and the profile over all of it.
+
+    Markers are the transcripts'; where these have none at all, those that are heard.
+    """
+    is_marked = any(data["final"] or any(word["written"] for word in data["words"]) for data in loaded)
+    source = choose.settled("transcript", is_marked)
     words = [word for data in loaded for word in data["words"]]
     duration_s = sum(data["duration"] for data in loaded)
     profile = pooled(
         [data["f0_counts"] for data in loaded],
         [word["measured"] for word in words],
-        [word["written"] for word in words],
+        [choose.slot(word["written"], word["markers"], source) for word in words],
         duration_s=duration_s,
     )
     counts = {"recordings": len(loaded), "duration": round(duration_s, 3), "words": len(words)}
-    return {**counts, "profile": profile.as_json()}
+    return {**counts, "markers_from": source, "profile": profile.as_json()}

@@ -223,7 +223,9 @@ def _write_datasets(
                     Part(one.name, os.fspath(one.audio), os.fspath(run.out / told[one.name]["result"]), *hashes)
                 )
         folder = run.out / DATASETS / name
-        tasks.append((folder, Speaker(name, os.fspath(folder), tuple(parts), speaker["profile"])))
+        tasks.append(
+            (folder, Speaker(name, os.fspath(folder), tuple(parts), speaker["profile"], speaker["markers_from"]))
+        )
     ended = outcomes(write_dataset, tasks, executor)
     return [_told(run, folder, error) for folder, error in ended if isinstance(error, BaseException)]
 

@@ -52,7 +52,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Speaker:
-    """A dataset to be made. name: the speaker's. folder: where it goes. profile: as in the index.
+    """A dataset to be made. name: the speaker's. folder: where it goes. profile, markers_from: as in the index.
 
     recordings: in the order of the dataset.
     """
@@ -61,6 +61,7 @@ class Speaker:
     folder: str
     recordings: tuple[Part, ...]
     profile: Mapping[str, Any]
+    markers_from: str
 
 
 def write_dataset(speaker: Speaker) -> bool:
@@ -69,7 +70,6 @@ def write_dataset(speaker: Speaker) -> bool:
     The whole folder appears at once. One that is there is replaced, but not if a person has reviewed some of it, or if
     it holds anything that was not made here. A reviewed one of the same recordings, transcripts and thresholds may stay
     as it is when only the code is another.
-    Markers are the transcript's; where a speaker's transcripts have none at all, those that are heard.
     Raises ProsodyError if the dataset there is reviewed and of something else, a recording changed since it was heard,
     or nothing can be written.
     """
@@ -147,7 +147,6 @@ def _write(folder: Path, speaker: Speaker, made_from: Sequence[Mapping[str, str]
         sources.append({"name": part.name, "sha256": audio.sha256, **times})
         start_s += data["duration"]
         detect = data["parameters"]  # of one run, all recordings have the same
-    markers_from, _ = choose.settle("transcript", segments)
     splits = dataset.split_by_time(len(segments), VAL_SHARE)
     segments = [replace(s, split=split) for s, split in zip(segments, splits, strict=True)]
     info = {
@@ -158,13 +157,13 @@ def _write(folder: Path, speaker: Speaker, made_from: Sequence[Mapping[str, str]
         "made_by": MADE_BY,
         "sample_rate": SAMPLE_RATE,
         "profile": dict(speaker.profile),
-        "markers_from": markers_from,
+        "markers_from": speaker.markers_from,
         "parameters": {
             "segment": dataclasses.asdict(SegmentParameters()),
-            "prepare": {"val_share": VAL_SHARE, "markers": "transcript", "detect": detect},
+            "prepare": {"val_share": VAL_SHARE, "markers": speaker.markers_from, "detect": detect},
         },
     }
-    dataset.save(folder, choose.with_markers(segments, heard, markers_from), info)
+    dataset.save(folder, choose.with_markers(segments, heard, speaker.markers_from), info)
 
 
 def _segments(audio: Audio, data: Mapping[str, Any], number: int) -> list[Segment]:

@@ -454,8 +454,26 @@ def test_a_transcript_without_markers_gives_a_dataset_marked_from_the_sound(talk
     (talks / "Bén" / "lunch.txt").write_text(markers.strip(SAID["Bén/lunch"]))
     process(talks, out, datasets=True)
     data = dataset.load(out / "datasets" / "Bén")
-    assert data.info["markers_from"] == "audio"
+    assert data.info["markers_from"] == data.info["parameters"]["prepare"]["markers"] == "audio"
     assert "<pause_long>" in " ".join(s.text for s in data.segments)
+
+
+def test_the_profile_counts_the_markers_of_the_dataset(talks, out, capsys, monkeypatch):
+    monkeypatch.setenv("PROSODY_SETUP", "off")
+    (talks / "Bén" / "lunch.txt").write_text(markers.strip(SAID["Bén/lunch"]))
+    assert cli.main(["corpus", str(talks), "-o", str(out), "--datasets", "--workers", "1"]) == 0
+    printed = {line.split()[0]: line.split()[-2:] for line in capsys.readouterr().out.splitlines()}
+    assert printed["speaker"] == ["markers", "from"]
+    speakers = json.loads((out / "corpus.json").read_text(encoding="utf-8"))["speakers"]
+    for name, source in (("anna", "transcript"), ("Bén", "audio")):
+        data = dataset.load(out / "datasets" / name)
+        words = [word for segment in data.segments for word in segment.words]
+        rates = {token: round(100 * sum(token in w.markers for w in words) / len(words), 3) for token in markers.TOKENS}
+        assert data.info["profile"]["markers_per_100_words"] == rates and sum(rates.values()) > 0
+        assert data.info["profile"] == speakers[name]["profile"]
+        assert data.info["markers_from"] == speakers[name]["markers_from"] == source
+        assert data.info["parameters"]["prepare"]["markers"] == source
+        assert printed[name] == [f"{sum(rates.values()):.1f}", source]
 
 
 def test_a_dataset_that_was_reviewed_is_never_replaced(talks, out, monkeypatch):
