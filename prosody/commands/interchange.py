@@ -54,7 +54,8 @@ def import_(arguments: Namespace) -> None:
 
         within(edited, audio.duration, path)
     at = record.now()
-    found = revise(data, edited, by=arguments.by or path.name, at=at, path=path, cut_anew=audio is not None)
+    options = {"cut_anew": audio is not None, "all_reviewed": arguments.all_reviewed}
+    found = revise(data, edited, by=arguments.by or path.name, at=at, path=path, **options)
     source = {"file": path.name, "sha256": files.sha256(path), "at": at}
     made = revision.save(out, data, found, source=source, audio=audio)
     for name in found.left_out:
@@ -63,7 +64,9 @@ def import_(arguments: Namespace) -> None:
         tell("the tier “segments” was changed: the cuts stay as they were (the segment stage makes others)")
     if found.stale and audio is None:
         tell(f"{len(found.stale)} words have other times: not measured (name the recording with --audio)")
-    tell(f"{out}: {len(made.segments)} segments reviewed, {found.changed} of them changed")
+    n_reviewed = sum(one.review["status"] != "unreviewed" for one in made.segments)
+    hint = "" if n_reviewed == len(made.segments) else " (--all-reviewed: you looked at all of them)"
+    tell(f"{out}: {found.changed} edited, {n_reviewed} of {len(made.segments)} segments reviewed{hint}")
 
 
 def _kind(path: Path) -> str:

@@ -29,10 +29,10 @@ _BELONGS = 0.2  # share of the file's words that the dataset must have, too
 class Revision:
     """What an edited file makes of a dataset.
 
-    segments: with the words as they are now, reviewed. recut: the audio files of those whose edges have moved.
-    stale: numbers (from 0, of all words) of those to be measured again. changed: how many segments differ in text or
-    times. left_out: the audio files of segments without words now. moved_cuts: the file draws the segments otherwise,
-    which is not followed.
+    segments: with the words as they are now; those that were edited are reviewed. recut: the audio files of those whose
+    edges have moved. stale: numbers (from 0, of all words) of those to be measured again. changed: how many segments
+    were edited: they differ in words, markers or times. left_out: the audio files of segments without words now.
+    moved_cuts: the file draws the segments otherwise, which is not followed.
     """
 
     segments: tuple[Segment, ...]
@@ -44,12 +44,20 @@ class Revision:
 
 
 def revise(
-    data: Dataset, edited: Annotation, *, by: str | None, at: str, path: PathLike | None = None, cut_anew: bool = False
+    data: Dataset,
+    edited: Annotation,
+    *,
+    by: str | None,
+    at: str,
+    path: PathLike | None = None,
+    cut_anew: bool = False,
+    all_reviewed: bool = False,
 ) -> Revision:
     """The segments of `data` with the words of `edited`.
 
     by, at: who reviewed it, and when (ISO 8601). path: of the edited file, for messages. cut_anew: whether segments may
-    get other edges, which needs the recording.
+    get other edges, which needs the recording. all_reviewed: whether segments that were not edited were looked at, too;
+    otherwise they keep the review that they have.
     Raises ProsodyError if the file is of another recording, lacks the markers that the dataset has, or names a segment
     that it has not, and, with the word's place in the file, if a word reaches out of its segment and `cut_anew` is
     false.
@@ -70,13 +78,16 @@ def revise(
     review = {"status": "reviewed", "by": by, "at": at}
     done, changed = [], 0
     for number, held in sorted(groups.items()):
-        before, (start, end) = data.segments[number], edges[number]
+        before, (start, end), part = data.segments[number], edges[number], original.parts[number]
+        last = part.stop == len(original.words)
+        as_exported = dataset.text_of(original.words[part.first : part.stop], original.final if last else None)
         inside = tuple(words[k] for k in held)
         text = dataset.text_of(inside, edited.final if number == max(groups) else None)
         duration = round(end - start, 6) if number in recut else before.duration
-        now = replace(before, text=text, start=start, end=end, duration=duration, words=inside, review=review)
-        changed += now.text != before.text or _times(now) != _times(before) or number in recut
-        done.append(now)
+        now = replace(before, text=text, start=start, end=end, duration=duration, words=inside)
+        is_edited = text != as_exported or _times(now) != _times(before) or number in recut
+        changed += is_edited
+        done.append(replace(now, review=review) if is_edited or all_reviewed else now)
     stale = tuple(k for k in range(len(words)) if _is_stale(matches, k))
     gone = tuple(one.audio_file for number, one in enumerate(data.segments) if number not in groups)
     cut = tuple(data.segments[number].audio_file for number in recut)

@@ -2,6 +2,7 @@
 
 import errno
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -35,7 +36,7 @@ def swap(path, old, new):
 @pytest.mark.parametrize("name", ["talk.TextGrid", "talk.csv"])
 def test_out_and_in_again_is_the_same_dataset(made, tmp_path, name):
     assert cli.main(["export", str(made), "-o", name]) == 0
-    assert cli.main(["import", str(made / "prosody_dataset.json"), name, "--by", "Anna"]) == 0
+    assert cli.main(["import", str(made / "prosody_dataset.json"), name, "--by", "Anna", "--all-reviewed"]) == 0
     before, after = dataset.load(made), dataset.load(tmp_path / "talk_dataset")
     assert [one.words for one in after.segments] == [one.words for one in before.segments]
     assert [one.text for one in after.segments] == [one.text for one in before.segments]
@@ -43,6 +44,37 @@ def test_out_and_in_again_is_the_same_dataset(made, tmp_path, name):
     assert after.info["parameters"]["import"]["file"] == name
     for one in before.segments:
         assert (after.folder / one.audio_file).read_bytes() == (made / one.audio_file).read_bytes()
+
+
+def test_only_what_was_edited_is_reviewed(made, tmp_path, capsys):
+    assert cli.main(["export", str(made), "-o", "talk.csv"]) == 0
+    assert cli.main(["import", str(made), "talk.csv", "-o", "same"]) == 0
+    assert "0 edited, 0 of 2 segments reviewed" in capsys.readouterr().err
+    assert [one.review["status"] for one in dataset.load(tmp_path / "same").segments] == ["unreviewed"] * 2
+    swap(tmp_path / "talk.csv", "<pitch_low>", "<pitch_high>")
+    assert cli.main(["import", str(made), "talk.csv", "-o", "one", "--by", "Anna"]) == 0
+    assert "1 edited, 1 of 2 segments reviewed" in capsys.readouterr().err
+    first, second = dataset.load(tmp_path / "one").segments
+    assert (first.review["by"], second.review["by"], second.review["status"]) == (None, "Anna", "reviewed")
+    swap(tmp_path / "talk.csv", "really", "truly")
+    assert cli.main(["import", "one", "talk.csv", "-o", "both", "--by", "Ben"]) == 0
+    assert [one.review["by"] for one in dataset.load(tmp_path / "both").segments] == ["Ben", "Anna"]
+    assert cli.main(["import", "one", "talk.csv", "-o", "all", "--by", "Ben", "--all-reviewed"]) == 0
+    assert [one.review["by"] for one in dataset.load(tmp_path / "all").segments] == ["Ben", "Ben"]
+
+
+def test_a_pause_that_stood_at_the_end_of_a_segment_is_no_edit(made, tmp_path):
+    data = dataset.load(made)
+    first, second = data.segments
+    words = (replace(second.words[0], markers=()), *second.words[1:])
+    second = replace(second, words=words, text=dataset.text_of(words, "<pause_short>"))
+    first = replace(first, text=f"{first.text} <pause_long>")
+    dataset.save(made, (first, second), data.info, overwrite=True)
+    assert cli.main(["export", str(made), "-o", "talk.TextGrid"]) == 0
+    assert cli.main(["import", str(made), "talk.TextGrid", "-o", "mine"]) == 0
+    after = dataset.load(tmp_path / "mine").segments
+    assert "<pause_long>" in after[1].text
+    assert [one.review["status"] for one in after] == ["unreviewed"] * 2
 
 
 def test_forms_and_encodings(made, tmp_path):
