@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from prosody import markers
+from prosody.dataset import Word
 from prosody.speech.measure import Tracks
 
 _PAUSE_S = 0.2
@@ -88,6 +89,28 @@ def pooled(
     return _profile(2 ** (median / 12), (high - low) / 1.35, measured, written, duration_s)
 
 
+def revised(before: Mapping[str, Any], was: Sequence[Word], now: Sequence[Word], *, end_s: float) -> dict[str, Any]:
+    """A dataset's profile after its words were `was` and are `now`.
+
+    before: the profile of `was`, as in `dataset_info.json`. end_s: where the last segment ends, for the rates a minute
+    of a profile that had no words. What is of the sound alone stays as it is: f0, and the time that the rates refer to.
+    """
+    minutes = len(was) / before["words_per_minute"] if before.get("words_per_minute") else end_s / 60
+    measured = [word.measured for word in now]
+    found = _profile(None, None, measured, [word.markers for word in now], 60 * minutes).as_json()
+    kept = ["f0_median_hz", "f0_spread_st"]
+    if not any(one.get("energy_db") is not None for one in measured):
+        kept.append("energy_spread_db")
+    n_before, n_now = (sum(_is_pause(word.measured) for word in words) for words in (was, now))
+    if n_before and before.get("pauses_per_minute"):  # so that rounding changes nothing where nothing changed
+        found["pauses_per_minute"] = round(before["pauses_per_minute"] * n_now / n_before, 3)
+    return {**before, **{name: value for name, value in found.items() if name not in kept}}
+
+
+def _is_pause(measured: Mapping[str, float | None]) -> bool:
+    return (measured.get("pause_before_s") or 0) >= _PAUSE_S
+
+
 def _quartiles(counts: Mapping[int, int]) -> tuple[float, float, float] | tuple[None, None, None]:
     """Quartiles of f0, st re 1 Hz, each step's frames taken as spread evenly over it."""
     if not counts:
@@ -107,8 +130,8 @@ def _profile(
     written: Sequence[Sequence[str]],
     duration_s: float,
 ) -> Profile:
-    energy = [m["energy_db"] for m in measured if m["energy_db"] is not None]
-    pauses = [m["pause_before_s"] for m in measured if (m["pause_before_s"] or 0) >= _PAUSE_S]
+    energy = [m["energy_db"] for m in measured if m.get("energy_db") is not None]
+    pauses = [m["pause_before_s"] for m in measured if _is_pause(m)]
     n_words, minutes = max(len(measured), 1), max(duration_s, 1e-3) / 60
     return Profile(
         f0_median_hz=f0_median_hz,

@@ -49,7 +49,7 @@ def save(
     temporary = folder.parent / f".tmp-{secrets.token_hex(6)}"
     try:
         _write_sounds(temporary, data.folder, segments, revision.recut, audio)
-        dataset.save(temporary, segments, {**data.info, "parameters": parameters})
+        dataset.save(temporary, segments, {**data.info, "profile": _profile(data, segments), "parameters": parameters})
         dataset.load(temporary)
         with files.telling(folder):
             if folder.is_dir():
@@ -58,6 +58,15 @@ def save(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return dataset.load(folder)
+
+
+def _profile(data: Dataset, segments: Sequence[Segment]) -> dict[str, Any] | None:
+    """The profile of the words as they are now; None where there was none."""
+    from prosody.speech import profile
+
+    before = data.info["profile"]
+    was, now = ([word for one in kept for word in one.words] for kept in (data.segments, segments))
+    return None if before is None else profile.revised(before, was, now, end_s=segments[-1].end)
 
 
 def measured_again(
