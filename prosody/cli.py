@@ -210,7 +210,7 @@ def _interchange_options(name: str, command: argparse.ArgumentParser) -> None:
         add("--tier", metavar="NAME", help="the tier of words, if it is not “words”")
         add("--by", metavar="NAME", help="who reviewed it (default: the file's name)")
         add("--all-reviewed", action="store_true", help="segments without an edit were looked at too, and are right")
-    add("--audio", metavar="AUDIO", help="the dataset's recording, if its run is not here")
+    add("--audio", metavar="AUDIO", help="the dataset's recording (of several: their folder), if not found")
 
 
 def _notebook_parameters(stage: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +15,12 @@ from prosody.files import check_new
 if TYPE_CHECKING:
     from prosody.dataset import Dataset
     from prosody.interchange.annotation import Annotation
+    from prosody.interchange.revise import Revision
     from prosody.speech.audio import Audio
-    from prosody.speech.measure import Tracks
+    from prosody.speech.sources import Source
 
 _F0_STEP_S = 0.01
+_REACH_S = 0.05  # a word may reach this far out of its recording: times are rounded
 
 
 def export(arguments: Namespace) -> None:
@@ -39,6 +42,7 @@ def export(arguments: Namespace) -> None:
 def import_(arguments: Namespace) -> None:
     """Take words and markers that were edited elsewhere into a copy of a dataset."""
     from prosody import dataset, files
+    from prosody.interchange.annotation import within
     from prosody.interchange.revise import revise
     from prosody.speech import revision
     from prosody.workflow import record
@@ -48,22 +52,20 @@ def import_(arguments: Namespace) -> None:
     revision.check_folder(out)
     data = dataset.load(dataset_folder(arguments.dataset))
     edited = _read(path, data, arguments.tier)
-    audio = _recording(data, arguments.audio)
-    if audio is not None:
-        from prosody.interchange.annotation import within
-
-        within(edited, audio.duration, path)
+    sounds = _sources(data, arguments.audio)
+    is_whole = all(sound.is_whole for sound in sounds)
+    if is_whole:
+        within(edited, sounds[-1].end, path)
     at = record.now()
-    options = {"cut_anew": audio is not None, "all_reviewed": arguments.all_reviewed}
+    options = {"cut_anew": is_whole, "all_reviewed": arguments.all_reviewed}
     found = revise(data, edited, by=arguments.by or path.name, at=at, path=path, **options)
+    _refuse_across(found, edited, sounds, path)
     source = {"file": path.name, "sha256": files.sha256(path), "at": at}
-    made = revision.save(out, data, found, source=source, audio=audio)
+    made = revision.save(out, data, found, source=source, sounds=sounds)
     for name in found.left_out:
         tell(f"{name} has no words any more: left out")
     if found.moved_cuts:
         tell("the tier “segments” was changed: the cuts stay as they were (the segment stage makes others)")
-    if found.stale and audio is None:
-        tell(f"{len(found.stale)} words have other times: not measured (name the recording with --audio)")
     n_reviewed = sum(one.review["status"] != "unreviewed" for one in made.segments)
     hint = "" if n_reviewed == len(made.segments) else " (--all-reviewed: you looked at all of them)"
     tell(f"{out}: {found.changed} edited, {n_reviewed} of {len(made.segments)} segments reviewed{hint}")
@@ -96,22 +98,21 @@ def _of_dataset(arguments: Namespace) -> Annotation:
     data = dataset.load(dataset_folder(arguments.source))
     if not any(segment.words for segment in data.segments):
         raise ProsodyError(data.folder, None, "holds no words", "run the segment and prepare stages again")
-    audio = _recording(data, arguments.audio)
-    found = of_dataset(data, end=audio.duration if audio else None)
+    sounds = _sources(data, arguments.audio)
+    is_whole = all(sound.is_whole for sound in sounds)
+    found = of_dataset(data, end=sounds[-1].end if is_whole else None)
     if any(word.evidence for word in found.words):
         found = replace(found, heard=tuple(decide(word.evidence) for word in found.words))
-    if audio is None or _kind(Path(arguments.out)) == ".csv":
+    if not is_whole or _kind(Path(arguments.out)) == ".csv":
         return found
-    from prosody.speech.measure import track
-
-    with bar(f"following the pitch of {audio.path.name}") as progress:
-        return _with_f0(found, track(audio, progress=progress))
+    with bar(f"following the pitch of {', '.join(sound.name for sound in sounds)[:40]}") as progress:
+        return replace(found, f0=tuple(point for sound in sounds for point in _f0_of(sound, sounds[-1].end, progress)))
 
 
 def _heard(arguments: Namespace) -> Annotation:
     """A recording, heard with its text."""
     from prosody.commands.text import marked_text
-    from prosody.interchange.annotation import Annotation
+    from prosody.interchange.annotation import Annotation, decimated
     from prosody.speech.audio import read
     from prosody.speech.hear import hear
 
@@ -122,14 +123,52 @@ def _heard(arguments: Namespace) -> Annotation:
     with bar(f"hearing {audio.path.name}") as progress:
         hearing = hear(audio, marked, progress=progress)
     words = tuple(replace(word, start=round(word.start, 6), end=round(word.end, 6)) for word in hearing.words)
-    found = Annotation(words, marked.final, audio.duration, heard=hearing.heard)
-    return _with_f0(found, hearing.tracks)
+    f0 = decimated(hearing.tracks.f0_times, hearing.tracks.f0_hz, step_s=_F0_STEP_S)
+    return Annotation(words, marked.final, audio.duration, heard=hearing.heard, f0=f0)
 
 
-def _with_f0(annotation: Annotation, tracks: Tracks) -> Annotation:
+def _f0_of(sound: Source, whole_s: float, progress: Callable[[float], None]) -> tuple[tuple[float, float], ...]:
+    """The f0 of one recording, at the dataset's times. progress: is told the share of all recordings."""
     from prosody.interchange.annotation import decimated
+    from prosody.speech.measure import track
 
-    return replace(annotation, f0=decimated(tracks.f0_times, tracks.f0_hz, step_s=_F0_STEP_S))
+    length = sound.end - sound.start
+    tracks = track(sound.read(), progress=lambda share: progress((sound.start + share * length) / whole_s))
+    return decimated(tracks.f0_times + sound.start, tracks.f0_hz, step_s=_F0_STEP_S)
+
+
+def _refuse_across(found: Revision, edited: Annotation, sounds: Sequence[Source], path: Path) -> None:
+    """Raise ProsodyError if a word would lie beyond the recording that its segment is cut from."""
+    from prosody.speech.sources import owner
+
+    words = iter(zip(edited.words, edited.places, strict=True))
+    for segment in found.segments:
+        sound = sounds[owner(sounds, (segment.start + segment.end) / 2)]
+        for _ in segment.words:
+            word, place = next(words)
+            if word.start < sound.start - _REACH_S or word.end > sound.end + _REACH_S:
+                span = f"({word.start:.3f} to {word.end:.3f} s)"
+                what = f"“{word.text}” {span} reaches out of the recording {sound.name}"
+                raise ProsodyError(path, place, f"{what} ({sound.start:.3f} to {sound.end:.3f} s)", "mend its times")
+
+
+def _sources(data: Dataset, given: str | None) -> list[Source]:
+    """The recordings of a dataset: those named, those that it was made from where they are found, or its segments.
+
+    Raises ProsodyError if what is named are others.
+    """
+    from prosody.speech import sources
+
+    told = data.info.get("sources")
+    if not told:
+        audio = _recording(data, given)
+        return sources.of_segments(data) if audio is None else sources.of_recording(audio)
+    if given is None:
+        return sources.of_corpus(data) or sources.of_segments(data)
+    if Path(given).is_dir():
+        return sources.of_folder(data, given)
+    what = f"is no folder; the dataset was made of {len(told)} recordings by `corpus`"
+    raise ProsodyError(given, None, what, "name the folder that was given to it")
 
 
 def _recording(data: Dataset, given: str | None) -> Audio | None:
@@ -141,9 +180,6 @@ def _recording(data: Dataset, given: str | None) -> Audio | None:
     from prosody.speech.store import RECORDING_FILE
 
     rate = data.info["sample_rate"]
-    if given is not None and "sources" in data.info:
-        what = "is one recording; the dataset was made of several by `corpus`"
-        raise ProsodyError(given, None, what, "leave --audio out")
     if given is not None:
         audio = read(given, sample_rate=rate)
         last = max((segment.end for segment in data.segments), default=0.0)

@@ -226,7 +226,9 @@ def _reaches_out(
                 continue
             span = f"{segment.start:.3f} to {segment.end:.3f} s"
             what = f"“{word.text}” ({word.start:.3f} to {word.end:.3f} s) reaches out of {segment.audio_file} ({span})"
-            return ProsodyError(path, edited.places[k], what, "name the recording with --audio, to cut it again")
+            several = len(data.info.get("sources", ())) > 1
+            remedy = f"name the {'folder of the recordings' if several else 'recording'} with --audio, to cut it again"
+            return ProsodyError(path, edited.places[k], what, remedy)
     raise AssertionError("no word reaches out, yet edges have moved")
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from prosody import dataset, files
-from prosody.dataset import Dataset, Segment
+from prosody.dataset import Dataset, Segment, Word
 from prosody.errors import ProsodyError
 from prosody.interchange.revise import Revision
-from prosody.speech import thresholds
-from prosody.speech.audio import Audio
+from prosody.speech import sources, thresholds
 from prosody.speech.detect import DetectParameters, evidence
 from prosody.speech.segment import write_segments
+from prosody.speech.sources import Source
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:
@@ -31,24 +31,31 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
 
 
 def save(
-    folder: str | os.PathLike[str], data: Dataset, revision: Revision, *, source: Mapping[str, Any], audio: Audio | None
+    folder: str | os.PathLike[str],
+    data: Dataset,
+    revision: Revision,
+    *,
+    source: Mapping[str, Any],
+    sounds: Sequence[Source],
+    progress: Callable[[float], None] | None = None,
 ) -> Dataset:
     """Write a revision of `data` as a new dataset; all of it or nothing. Returns it as it loads.
 
-    source: what it was made from, kept with the dataset's parameters. audio: the recording; with it the stale words
-    are measured again, and segments whose edges have moved are cut again.
+    source: what it was made from, kept with the dataset's parameters. sounds: the recordings, in which the stale words
+    are measured again, and from which segments whose edges have moved are cut again. progress: called with the share
+    of measuring that is done.
     Raises ProsodyError if the folder exists or cannot be written, or if the dataset was made with thresholds that there
     are not.
     """
     folder = Path(folder)
     check_folder(folder)
-    segments = revision.segments
-    if audio is not None:
-        segments = measured_again(audio, segments, revision.stale, parameters=thresholds.of_dataset(data))
+    found = thresholds.of_dataset(data)
+    options = {"parameters": found, "progress": progress}
+    segments = measured_again(sounds, revision.segments, revision.stale, **options)
     parameters = {**data.info["parameters"], "import": dict(source)}
     temporary = folder.parent / f".tmp-{secrets.token_hex(6)}"
     try:
-        _write_sounds(temporary, data.folder, segments, revision.recut, audio)
+        _write_sounds(temporary, data.folder, segments, revision.recut, sounds)
         dataset.save(temporary, segments, {**data.info, "profile": _profile(data, segments), "parameters": parameters})
         dataset.load(temporary)
         with files.telling(folder):
@@ -70,34 +77,57 @@ def _profile(data: Dataset, segments: Sequence[Segment]) -> dict[str, Any] | Non
 
 
 def measured_again(
-    audio: Audio, segments: Sequence[Segment], stale: Sequence[int], *, parameters: DetectParameters | None = None
+    sounds: Sequence[Source],
+    segments: Sequence[Segment],
+    stale: Sequence[int],
+    *,
+    parameters: DetectParameters | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> tuple[Segment, ...]:
     """The segments with the words of these numbers (from 0, of all words) measured, and the evidence for markers.
 
     parameters: the thresholds by which the others' evidence was found. Where the others were measured in another way,
-    by an earlier version, all words are.
+    by an earlier version, all words are. Each recording is measured by itself, those without stale words not at all.
     """
-    from prosody.speech.measure import measure
-
-    if not stale:
-        return tuple(segments)
+    told = progress or (lambda share: None)
     words = [word for segment in segments for word in segment.words]
-    found = measure(audio, words)
-    alike = all(word.measured.keys() == one.keys() for word, one in zip(words, found, strict=True))
-    for k in stale if alike else range(len(words)):
+    of = [sources.owner(sounds, (one.start + one.end) / 2) for one in segments for _ in one.words]
+    found: dict[int, Mapping[str, float | None]] = {}
+    again = set(stale)
+    while waiting := sorted({of[k] for k in again} - {of[k] for k in found}):
+        whose = [k for k, number in enumerate(of) if number == waiting[0]]
+        done, n = len(found) / len(words), len(whose) / len(words)
+        measured = _measured(
+            sounds[waiting[0]], [words[k] for k in whose], lambda share, a=done, n=n: told(a + n * share)
+        )
+        found.update(zip(whose, measured, strict=True))
+        if any(word.measured.keys() != measured[0].keys() for word in words):
+            again = set(range(len(words)))
+    for k in again:
         words[k] = replace(words[k], measured=dict(found[k]), evidence=evidence(found[k], parameters))
+    told(1.0)
     following = iter(words)
     return tuple(replace(one, words=tuple(next(following) for _ in one.words)) for one in segments)
 
 
+def _measured(sound: Source, words: Sequence[Word], progress: Callable[[float], None]) -> list[dict[str, float | None]]:
+    """What is measured of the words of one recording."""
+    from prosody.speech.measure import measure
+
+    moved = [replace(word, start=word.start - sound.start, end=word.end - sound.start) for word in words]
+    return measure(sound.read(), moved, progress=progress)
+
+
 def _write_sounds(
-    folder: Path, source: Path, segments: Sequence[Segment], recut: Sequence[str], audio: Audio | None
+    folder: Path, source: Path, segments: Sequence[Segment], recut: Sequence[str], sounds: Sequence[Source]
 ) -> None:
     for segment in segments:
         if segment.audio_file in recut:
-            if audio is None:
+            sound = sounds[sources.owner(sounds, (segment.start + segment.end) / 2)]
+            if not sound.is_whole:
                 raise ValueError(f"{segment.audio_file} is to be cut again, but there is no recording")
-            write_segments(folder, audio, [segment])
+            moved = replace(segment, start=max(0.0, segment.start - sound.start), end=segment.end - sound.start)
+            write_segments(folder, sound.read(), [moved])
             continue
         with files.new_path(folder / segment.audio_file) as path, files.telling(folder / segment.audio_file):
             shutil.copyfile(source / segment.audio_file, path)

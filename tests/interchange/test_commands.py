@@ -112,17 +112,15 @@ def test_what_was_edited_is_measured_and_cut_again(made, tmp_path):
 def test_what_was_not_edited_keeps_what_was_measured(made, tmp_path):
     assert cli.main(["export", str(made), "-o", "talk.csv"]) == 0
     swap(tmp_path / "talk.csv", "“007”.,3.5,4", "“007”.,3.5,3.9")
-    assert cli.main(["import", str(made), "talk.csv", "-o", "mine"]) == 0
-    first, second = dataset.load(tmp_path / "mine").segments
-    assert first.words == dataset.load(made).segments[0].words
-    assert second.words[1].measured == {"f0_level_st": None, "pause_before_s": None}
     assert cli.main(["import", str(made), "talk.csv", "--audio", "talk.wav", "-o", "heard"]) == 0
     assert cli.main(["export", "heard", "-o", "heard.csv"]) == 0
     swap(tmp_path / "heard.csv", "“007”.,3.5,3.9", "“007”.,3.5,3.8")
-    assert cli.main(["import", "heard", "heard.csv", "--audio", "talk.wav", "-o", "again"]) == 0
-    before, after = (dataset.load(tmp_path / name).segments for name in ("heard", "again"))
-    assert after[0].words == before[0].words
-    assert after[1].words[1].measured["duration_s"] == 0.3
+    for name, audio in (("again", ["--audio", "talk.wav"]), ("from its segments", [])):
+        assert cli.main(["import", "heard", "heard.csv", "-o", name, *audio]) == 0
+        before, after = (dataset.load(tmp_path / folder).segments for folder in ("heard", name))
+        assert after[0].words == before[0].words
+        assert after[1].words[1].measured["duration_s"] == 0.3
+        assert after[1].words[1].measured["energy_db"] is not None
 
 
 def test_what_is_measured_again_is_held_against_the_datasets_own_thresholds(made, tmp_path, capsys):
@@ -214,9 +212,16 @@ def test_a_word_beyond_the_recording(made, tmp_path, capsys):
 def test_the_recording_of_a_dataset_of_several(made, capsys):
     path = made / "dataset_info.json"
     info = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**info, "sources": [{"name": "talk"}]}), encoding="utf-8")
+    source = {"name": "talk", "sha256": info["source_sha256"], "start": 0.0, "duration": 6.0}
+    path.write_text(json.dumps({**info, "sources": [source]}), encoding="utf-8")
     told = refused(capsys, "export", made, "--audio", "talk.wav", "-o", "x.csv")
-    assert "made of several" in told and "leave --audio out" in told
+    assert "made of 1 recordings" in told and "name the folder" in told
+    (made.parent / "talks").mkdir()
+    (made.parent / "talk.wav").rename(made.parent / "talks" / "talk.wav")
+    assert cli.main(["export", str(made), "--audio", "talks", "-o", "talk.TextGrid"]) == 0
+    path.write_text(json.dumps({**info, "sources": []}), encoding="utf-8")
+    capsys.readouterr()
+    assert "field 'sources'" in refused(capsys, "export", made, "-o", "x.csv")
 
 
 def test_a_disk_that_is_full_when_importing(made, tmp_path, capsys, monkeypatch):

@@ -89,3 +89,92 @@ def test_the_profile_is_of_the_words_and_markers_that_are_there_now(here):
         before["f0_median_hz"],
         before["f0_spread_st"],
     ]
+
+
+@pytest.mark.parametrize("kind", ["csv", "TextGrid"])
+def test_what_was_edited_is_measured_in_the_recording_it_is_of(here, kind):
+    """The recordings are found, named, or only the dataset is left: what is measured is the same."""
+    edit(here / "a.csv", "end", "went", later(-0.05))
+    assert cli.main(["import", "out/datasets/anna", "a.csv", "-o", "found"]) == 0
+    if kind == "TextGrid":
+        assert cli.main(["export", "found", "-o", "a.TextGrid"]) == 0
+    shutil.move(here / "talks", here / "elsewhere")
+    file = f"a.{kind}"
+    assert cli.main(["import", "out/datasets/anna", file, "-o", "named", "--audio", "elsewhere"]) == 0
+    shutil.copytree(here / "out" / "datasets" / "anna", here / "alone")
+    assert cli.main(["import", "alone", file, "-o", "by itself"]) == 0
+    before = words_of(here / "alone")
+    at = next(k for k, word in enumerate(before) if word.text == "went")
+    for folder in ("found", "named", "by itself"):
+        after = words_of(here / folder)
+        assert after[at].end == pytest.approx(before[at].end - 0.05)
+        assert after[at].measured["duration_s"] == pytest.approx(before[at].measured["duration_s"] - 0.05, abs=1e-3)
+        assert after[at].measured["energy_db"] == pytest.approx(before[at].measured["energy_db"], abs=2)
+        assert all(value is not None for value in after[at].measured.values())
+        assert after[at].evidence.keys() == before[at].evidence.keys()
+        assert [*after[:at], *after[at + 2 :]] == [
+            *before[:at],
+            *before[at + 2 :],
+        ]  # the next has another gap before it
+    found, alone = words_of(here / "found")[at], words_of(here / "by itself")[at]
+    for name, value in found.measured.items():
+        assert alone.measured[name] == pytest.approx(value, abs=0.05), name
+
+
+def test_a_segment_is_cut_again_from_its_recording(here, capsys):
+    import soundfile
+
+    segments = dataset.load(here / "out" / "datasets" / "anna").segments
+    last = segments[-1]
+    edit(here / "a.csv", "start", "Nobody", later(last.start - last.words[0].start - 0.3))
+    assert cli.main(["import", "out/datasets/anna", "a.csv", "-o", "mine"]) == 0
+    cut = dataset.load(here / "mine").segments[-1]
+    assert cut.start == pytest.approx(last.start - 0.3)
+    sound, rate = soundfile.read(here / "mine" / cut.audio_file, dtype="float32")
+    talk, _ = soundfile.read(here / "talks" / "anna" / "tuesday.wav", dtype="float32")
+    begin = dataset.load(here / "mine").info["sources"][1]["start"]
+    at = round((cut.start - begin) * rate)
+    assert np.abs(sound - talk[at : at + len(sound)]).max() < 1e-4
+    (here / "talks" / "anna" / "tuesday.wav").unlink()
+    capsys.readouterr()
+    assert cli.main(["import", "out/datasets/anna", "a.csv", "-o", "none"]) == 2
+    err = capsys.readouterr().err
+    assert "“Nobody”" in err and "name the folder of the recordings with --audio" in err and err.count("\n") == 1
+
+
+def test_mistakes_about_the_recordings(here, capsys):
+    edit(here / "a.csv", "end", "went", later(-0.05))
+    words = ["import", "out/datasets/anna", "a.csv", "-o", "mine", "--audio"]
+    (here / "empty").mkdir()
+    for given, told in (
+        ("talks/anna/monday.wav", "is no folder; the dataset was made of 2 recordings"),
+        ("empty", "does not hold the dataset's recording anna/monday"),
+    ):
+        capsys.readouterr()
+        assert cli.main([*words, given]) == 2
+        err = capsys.readouterr().err
+        assert told in err and err.count("\n") == 1
+    speak(markers.parse("Something else."), out=here / "talks" / "anna" / "monday.wav", overwrite=True)
+    assert cli.main([*words, "talks"]) == 2
+    assert "monday.wav: is not the dataset's recording anna/monday, or has changed" in capsys.readouterr().err
+    assert cli.main(words[:-1]) == 0  # then from its own segments
+
+
+def test_a_word_between_two_recordings(here, capsys):
+    data = dataset.load(here / "out" / "datasets" / "anna")
+    end = data.info["sources"][1]["start"]
+    edit(here / "a.csv", "end", "cold.", lambda _: str(end + 0.08))
+    assert cli.main(["import", "out/datasets/anna", "a.csv", "-o", "mine"]) == 2
+    err = capsys.readouterr().err
+    assert "“cold.”" in err and "reaches out of the recording anna/monday" in err and not (here / "mine").exists()
+
+
+def test_an_export_has_the_pitch_of_all_recordings(here):
+    from prosody.interchange import textgrid
+
+    assert cli.main(["export", "out/datasets/anna", "-o", "a.TextGrid"]) == 0
+    grid = textgrid.read(here / "a.TextGrid")
+    times = [point.time for point in next(tier for tier in grid.tiers if tier.name == "f0").points]
+    second = dataset.load(here / "out" / "datasets" / "anna").info["sources"][1]
+    assert min(times) < second["start"] - 1 and max(times) > second["start"] + 1
+    assert grid.end == pytest.approx(second["start"] + second["duration"])

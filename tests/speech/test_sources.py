@@ -1,0 +1,35 @@
+"""What a dataset's segments tell of its recording when that is not at hand."""
+
+import numpy as np
+import pytest
+
+from prosody import dataset, markers
+from prosody.speech import sources
+from prosody.speech.audio import read, write_wav
+from prosody.speech.corpus.process import process
+from prosody.speech.measure import measure
+from prosody.voice.speak import speak
+
+SAID = "We had soup. <pause_long> Then we went back to work for the day. <pause_long> Nobody asked why, not even you."
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_segments_are_as_good_as_the_recording(tmp_path, noise):
+    path = tmp_path / "talks" / "anna" / "a.wav"
+    speak(markers.parse(SAID), out=path)
+    audio = read(path)
+    quiet = np.zeros(2 * audio.sample_rate, dtype=np.float32)
+    samples = np.concatenate([quiet, audio.samples / 2, quiet])
+    samples += np.random.default_rng(0).normal(0, noise, len(samples)).astype(np.float32)
+    write_wav(path, samples, audio.sample_rate, overwrite=True)
+    path.with_suffix(".txt").write_text(SAID)
+    assert process(tmp_path / "talks", tmp_path / "out", datasets=True).failures == ()
+    data = dataset.load(tmp_path / "out" / "datasets" / "anna")
+    words = [word for segment in data.segments for word in segment.words]
+    (whole,), (joined,) = sources.of_corpus(data), sources.of_segments(data)
+    assert (whole.is_whole, joined.is_whole) == (True, False)
+    assert (joined.name, joined.start, joined.end) == (whole.name, whole.start, whole.end)
+    for one, other in zip(measure(whole.read(), words), measure(joined.read(), words), strict=True):
+        assert other == {
+            name: value if value is None else pytest.approx(value, abs=0.02) for name, value in one.items()
+        }
