@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,11 +96,12 @@ def split_by_time(n_segments: int, val_share: float = 0.1) -> list[str]:
     return ["train"] * (n_segments - n_val) + ["val"] * n_val
 
 
-def load(path: str | os.PathLike[str]) -> Dataset:
+def load(path: str | os.PathLike[str], *, progress: Callable[[float], None] | None = None) -> Dataset:
     """Read a dataset and check all of it.
 
     path: the dataset's folder, or its `prosody_dataset.json`; `dataset_info.json` lies beside it. Keys that the schema
     does not know are allowed; those of segments and words are not kept. `info["counts"]` is counted afresh.
+    progress: called with the share that is checked.
     Raises ProsodyError for the first thing that is wrong, naming file, segment and field.
     """
     path = Path(path)
@@ -108,7 +109,7 @@ def load(path: str | os.PathLike[str]) -> Dataset:
     folder = json_path.parent
     raw = files.read_json(json_path, constants=True)
     info = files.read_json(folder / INFO_FILE)
-    dataset_check.schema(json_path, raw, "prosody_dataset")
+    dataset_check.schema(json_path, raw, "prosody_dataset", progress=progress)
     segments = tuple(_segment(one) for one in raw)
     dataset_check.segments(json_path, folder, segments)
     dataset_check.tokens(json_path, segments, [one["prosody_tokens"] for one in raw])
@@ -122,11 +123,12 @@ def save(
     info: Mapping[str, Any],
     *,
     overwrite: bool = False,
+    progress: Callable[[float], None] | None = None,
 ) -> None:
     """Write both files of a dataset into `folder`, where the segments' audio already lies.
 
     info: source_file, source_sha256, sample_rate, profile, parameters, and whatever else should be kept;
-    format_version and counts are filled in.
+    format_version and counts are filled in. progress: called with the share that is checked.
     Raises ProsodyError if the dataset would not load again, or if it exists and `overwrite` is false; then nothing
     has been written.
     """
@@ -134,7 +136,7 @@ def save(
     path, info_path = folder / DATASET_FILE, folder / INFO_FILE
     dataset_check.segments(path, folder, segments)
     raw = [_raw(segment) for segment in segments]
-    dataset_check.schema(path, raw, "prosody_dataset")
+    dataset_check.schema(path, raw, "prosody_dataset", progress=progress)
     info = {**info, "format_version": FORMAT_VERSION, "counts": _counts(segments)}
     dataset_check.schema(info_path, info, "dataset_info")
     with files.new_path(path, overwrite=overwrite) as new, files.new_path(info_path, overwrite=overwrite) as new_info:

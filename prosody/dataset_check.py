@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,18 +33,27 @@ def shipped_schema(name: str) -> dict[str, Any]:
     return json.loads((resources.files("prosody") / "schemas" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def schema(path: Path, data: Any, name: str) -> None:
-    """Check `data` against a shipped schema, and that each of its numbers is finite."""
+def schema(path: Path, data: Any, name: str, *, progress: Callable[[float], None] | None = None) -> None:
+    """Check `data` against a shipped schema, and that each of its numbers is finite.
+
+    progress: called with the share of a list that is checked.
+    """
     from jsonschema import Draft202012Validator
 
     for where, number in _numbers(data, ()):
         if not abs(number) <= sys.float_info.max:  # NaN is not, nor a whole number beyond what a float can hold
             shown = number if isinstance(number, float) else "too large"
             raise ProsodyError(path, _place(where, name), f"is {shown}, not a finite number", _WRITE_AGAIN)
-    error = next(Draft202012Validator(shipped_schema(name)).iter_errors(data), None)
-    if error is not None:
-        what, remedy = _told(error)
-        raise ProsodyError(path, _place(tuple(error.absolute_path), name), what, remedy)
+    validator = Draft202012Validator(shipped_schema(name))
+    parts = [[one] for one in data] if isinstance(data, list) else [data]
+    for number, part in enumerate(parts):
+        error = next(validator.iter_errors(part), None)
+        if error is not None:
+            where = tuple(error.absolute_path)
+            what, remedy = _told(error)
+            raise ProsodyError(path, _place((number, *where[1:]) if part is not data else where, name), what, remedy)
+        if progress:
+            progress((number + 1) / len(parts))
 
 
 def _numbers(data: Any, where: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], float]]:

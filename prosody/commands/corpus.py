@@ -8,7 +8,7 @@ import time
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from prosody.commands import dataset_folder, print_json, tell
+from prosody.commands import bar, dataset_folder, print_json, tell
 from prosody.errors import ProsodyError, one_line
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def calibrate(arguments: Namespace) -> int:
     data, words = _marked_words(arguments.dataset)
     start = of_dataset(data)
     try:
-        found = calibrate(words, parameters=start)
+        with bar("fitting") as progress:
+            found = calibrate(words, parameters=start, progress=progress)
     except ProsodyError as error:
         raise ProsodyError(error.path or data.folder, error.where, error.what, error.remedy) from None
     if arguments.out:
@@ -78,7 +79,8 @@ def _marked_words(given: str) -> tuple[Dataset, list[Word]]:
     """A dataset, or a run's, and its words; of reviewed segments only, if there are such."""
     from prosody import dataset
 
-    data = dataset.load(dataset_folder(given))
+    with bar("reading") as progress:
+        data = dataset.load(dataset_folder(given), progress=progress)
     segments = data.segments
     reviewed = [one for one in segments if one.review["status"] != "unreviewed"]
     if reviewed:

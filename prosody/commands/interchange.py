@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from prosody.speech.sources import Source
 
 _F0_STEP_S = 0.01
+_READING = 0.2  # share of the time
 _REACH_S = 0.05  # a word may reach this far out of its recording: times are rounded
 
 
@@ -41,16 +42,33 @@ def export(arguments: Namespace) -> None:
 
 def import_(arguments: Namespace) -> None:
     """Take words and markers that were edited elsewhere into a copy of a dataset."""
+    from prosody.speech import revision
+
+    path = Path(arguments.file)
+    out = Path(arguments.out) if arguments.out else path.with_name(f"{path.stem}_dataset")
+    revision.check_folder(out)
+    with bar("importing") as progress:
+        found, made = _imported(arguments, path, out, progress)
+    for name in found.left_out:
+        tell(f"{name} has no words any more: left out")
+    if found.moved_cuts:
+        tell("the tier “segments” was changed: the cuts stay as they were (the segment stage makes others)")
+    n_reviewed = sum(one.review["status"] != "unreviewed" for one in made.segments)
+    hint = "" if n_reviewed == len(made.segments) else " (--all-reviewed: you looked at all of them)"
+    tell(f"{out}: {found.changed} edited, {n_reviewed} of {len(made.segments)} segments reviewed{hint}")
+
+
+def _imported(
+    arguments: Namespace, path: Path, out: Path, progress: Callable[[float], None]
+) -> tuple[Revision, Dataset]:
+    """What an edited file makes of a dataset, and the new dataset, written."""
     from prosody import dataset, files
     from prosody.interchange.annotation import within
     from prosody.interchange.revise import revise
     from prosody.speech import revision
     from prosody.workflow import record
 
-    path = Path(arguments.file)
-    out = Path(arguments.out) if arguments.out else path.with_name(f"{path.stem}_dataset")
-    revision.check_folder(out)
-    data = dataset.load(dataset_folder(arguments.dataset))
+    data = dataset.load(dataset_folder(arguments.dataset), progress=lambda share: progress(_READING * share))
     edited = _read(path, data, arguments.tier)
     sounds = _sources(data, arguments.audio)
     is_whole = all(sound.is_whole for sound in sounds)
@@ -61,14 +79,8 @@ def import_(arguments: Namespace) -> None:
     found = revise(data, edited, by=arguments.by or path.name, at=at, path=path, **options)
     _refuse_across(found, edited, sounds, path)
     source = {"file": path.name, "sha256": files.sha256(path), "at": at}
-    made = revision.save(out, data, found, source=source, sounds=sounds)
-    for name in found.left_out:
-        tell(f"{name} has no words any more: left out")
-    if found.moved_cuts:
-        tell("the tier “segments” was changed: the cuts stay as they were (the segment stage makes others)")
-    n_reviewed = sum(one.review["status"] != "unreviewed" for one in made.segments)
-    hint = "" if n_reviewed == len(made.segments) else " (--all-reviewed: you looked at all of them)"
-    tell(f"{out}: {found.changed} edited, {n_reviewed} of {len(made.segments)} segments reviewed{hint}")
+    told = {"source": source, "sounds": sounds, "progress": lambda share: progress(_READING + (1 - _READING) * share)}
+    return found, revision.save(out, data, found, **told)
 
 
 def _kind(path: Path) -> str:
@@ -95,7 +107,8 @@ def _of_dataset(arguments: Namespace) -> Annotation:
     from prosody.interchange.annotation import of_dataset
     from prosody.speech.detect import decide
 
-    data = dataset.load(dataset_folder(arguments.source))
+    with bar("reading") as progress:
+        data = dataset.load(dataset_folder(arguments.source), progress=progress)
     if not any(segment.words for segment in data.segments):
         raise ProsodyError(data.folder, None, "holds no words", "run the segment and prepare stages again")
     sounds = _sources(data, arguments.audio)

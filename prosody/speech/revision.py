@@ -19,6 +19,8 @@ from prosody.speech.detect import DetectParameters, evidence
 from prosody.speech.segment import write_segments
 from prosody.speech.sources import Source
 
+_MEASURING = 0.8  # share of the time
+
 
 def check_folder(folder: str | os.PathLike[str]) -> None:
     """Raise ProsodyError if a new dataset cannot be written there: it must not exist yet, or be an empty folder."""
@@ -39,32 +41,33 @@ def save(
     sounds: Sequence[Source],
     progress: Callable[[float], None] | None = None,
 ) -> Dataset:
-    """Write a revision of `data` as a new dataset; all of it or nothing. Returns it as it loads.
+    """Write a revision of `data` as a new dataset; all of it or nothing. Returns it.
 
     source: what it was made from, kept with the dataset's parameters. sounds: the recordings, in which the stale words
     are measured again, and from which segments whose edges have moved are cut again. progress: called with the share
-    of measuring that is done.
+    that is done.
     Raises ProsodyError if the folder exists or cannot be written, or if the dataset was made with thresholds that there
     are not.
     """
     folder = Path(folder)
     check_folder(folder)
     found = thresholds.of_dataset(data)
-    options = {"parameters": found, "progress": progress}
+    told, measuring = progress or (lambda share: None), _MEASURING if revision.stale else 0.0
+    options = {"parameters": found, "progress": lambda share: told(measuring * share)}
     segments = measured_again(sounds, revision.segments, revision.stale, **options)
     parameters = {**data.info["parameters"], "import": dict(source)}
     temporary = folder.parent / f".tmp-{secrets.token_hex(6)}"
     try:
         _write_sounds(temporary, data.folder, segments, revision.recut, sounds)
-        dataset.save(temporary, segments, {**data.info, "profile": _profile(data, segments), "parameters": parameters})
-        dataset.load(temporary)
+        info = {**data.info, "profile": _profile(data, segments), "parameters": parameters}
+        dataset.save(temporary, segments, info, progress=lambda share: told(measuring + (1 - measuring) * share))
         with files.telling(folder):
             if folder.is_dir():
                 folder.rmdir()
             temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return dataset.load(folder)
+    return Dataset(folder, segments, info)
 
 
 def _profile(data: Dataset, segments: Sequence[Segment]) -> dict[str, Any] | None:

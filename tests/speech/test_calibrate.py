@@ -202,8 +202,14 @@ def test_the_commands(tmp_path, capsys, monkeypatch):
     assert told["parameters"] == json.loads(out.read_text())
     assert set(told["markers"]) == set(markers.TOKENS)
     assert "1 of 1 segments are reviewed" in captured.err
-    assert cli.main(["calibrate", str(folder)]) == 0
-    assert "<pitch_rising>" in capsys.readouterr().out
+    assert " left" not in captured.err
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stderr.isatty", lambda: True)
+        assert cli.main(["calibrate", str(folder)]) == 0
+    captured = capsys.readouterr()
+    assert "<pitch_rising>" in captured.out
+    shown = [line for line in captured.err.splitlines() if " left" in line]
+    assert any("reading" in line for line in shown) and any("fitting" in line for line in shown)
     info = folder / "dataset_info.json"
     made = {"markers_from": "audio", "parameters": {"prepare": {"detect": told["parameters"]}}}
     info.write_text(json.dumps(json.loads(info.read_text()) | made))

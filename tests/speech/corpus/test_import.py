@@ -1,7 +1,9 @@
 """A dataset of several recordings, edited in Praat or a spreadsheet and imported again."""
 
+import io
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -178,3 +180,23 @@ def test_an_export_has_the_pitch_of_all_recordings(here):
     second = dataset.load(here / "out" / "datasets" / "anna").info["sources"][1]
     assert min(times) < second["start"] - 1 and max(times) > second["start"] + 1
     assert grid.end == pytest.approx(second["start"] + second["duration"])
+
+
+@pytest.mark.parametrize("stale", [False, True])
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_terminal_shows_how_long_it_takes(here, is_terminal, stale, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return is_terminal
+
+    if stale:
+        edit(here / "a.csv", "end", "went", later(-0.05))
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in (
+        ["import", "out/datasets/anna", "a.csv", "-o", "mine"],
+        ["export", "out/datasets/anna", "-o", "b.csv"],
+    ):
+        monkeypatch.setattr("sys.stderr", Terminal())
+        assert cli.main(words) == 0
+        assert (" left" in sys.stderr.getvalue()) == is_terminal
+        assert is_terminal or sys.stderr.getvalue().count("\n") == 1
