@@ -45,6 +45,18 @@ def new_path(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def named(temporary: PathLike, path: PathLike) -> Iterator[None]:
+    """Tell of trouble with anything in the folder `temporary` as of the same in `path`, which it is to become."""
+    try:
+        yield
+    except ProsodyError as error:
+        if error.path is None or not Path(error.path).is_relative_to(temporary):
+            raise
+        told = Path(path) / Path(error.path).relative_to(temporary)
+        raise ProsodyError(told, error.where, error.what, error.remedy) from error
+
+
 def check_new(path: PathLike, *, overwrite: bool = False) -> None:
     """Raise the ProsodyError that `new_path` would raise, as far as can be told without writing anything."""
     path = Path(path)

@@ -7,6 +7,7 @@ found by `check`.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Iterator
@@ -107,11 +108,9 @@ def write_wav(path: str | os.PathLike[str], samples: np.ndarray, sample_rate: in
     """
     import soundfile
 
-    with files.new_path(path, overwrite=overwrite) as temporary:
-        try:
-            soundfile.write(temporary, samples, sample_rate, subtype="PCM_16", format="WAV")
-        except (OSError, soundfile.SoundFileError) as error:
-            raise ProsodyError(path, None, f"cannot be written ({error})", "check the folder and the disk") from error
+    whole = io.BytesIO()  # libsndfile itself would not tell why a disk takes no more
+    soundfile.write(whole, samples, sample_rate, subtype="PCM_16", format="WAV")
+    files.write_bytes(path, whole.getvalue(), overwrite=overwrite)
 
 
 def _gathered(file: soundfile.SoundFile, sample_rate: int, blocks: Iterator[np.ndarray]) -> np.ndarray:

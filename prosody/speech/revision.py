@@ -57,10 +57,11 @@ def save(
     segments = measured_again(sounds, revision.segments, revision.stale, **options)
     parameters = {**data.info["parameters"], "import": dict(source)}
     temporary = folder.parent / f".tmp-{secrets.token_hex(6)}"
+    info = {**data.info, "profile": _profile(data, segments), "parameters": parameters}
     try:
-        _write_sounds(temporary, data.folder, segments, revision.recut, sounds)
-        info = {**data.info, "profile": _profile(data, segments), "parameters": parameters}
-        dataset.save(temporary, segments, info, progress=lambda share: told(measuring + (1 - measuring) * share))
+        with files.named(temporary, folder):
+            _write_sounds(temporary, data.folder, segments, revision.recut, sounds)
+            dataset.save(temporary, segments, info, progress=lambda share: told(measuring + (1 - measuring) * share))
         with files.telling(folder):
             if folder.is_dir():
                 folder.rmdir()

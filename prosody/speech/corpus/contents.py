@@ -122,7 +122,11 @@ def write_words(out: Path, recordings: Sequence[Recording], results: Mapping[str
     cannot be written.
     """
     contents = Contents([], {}, [])
-    with files.new_path(out / WORDS, overwrite=True) as path, open(path, "w", encoding="utf-8", newline="") as table:
+    with (
+        files.new_path(out / WORDS, overwrite=True) as path,
+        files.telling(out / WORDS),
+        open(path, "w", encoding="utf-8", newline="") as table,
+    ):
         writer = csv.writer(table, lineterminator="\n")
         speakers = sorted({one.speaker for one in recordings})
         columns: list[str] = []

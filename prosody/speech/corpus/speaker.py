@@ -80,7 +80,8 @@ def write_dataset(speaker: Speaker) -> bool:
     temporary = folder.parent / f".tmp-{secrets.token_hex(6)}"
     try:
         temporary.mkdir(parents=True)
-        _write(temporary, speaker, made_from)
+        with files.named(temporary, folder):
+            _write(temporary, speaker, made_from)
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(temporary, folder)

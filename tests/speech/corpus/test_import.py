@@ -1,7 +1,9 @@
 """A dataset of several recordings, edited in Praat or a spreadsheet and imported again."""
 
+import builtins
 import io
 import json
+import os
 import shutil
 import sys
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from prosody import cli, dataset, markers
+from prosody.errors import ProsodyError
 from prosody.speech.corpus.process import process
 from prosody.voice.speak import speak
 
@@ -200,3 +203,39 @@ def test_a_terminal_shows_how_long_it_takes(here, is_terminal, stale, monkeypatc
         assert cli.main(words) == 0
         assert (" left" in sys.stderr.getvalue()) == is_terminal
         assert is_terminal or sys.stderr.getvalue().count("\n") == 1
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """A disk on which no sound and no table finds room."""
+    import errno
+    from pathlib import Path
+
+    def refuse(path, *_):
+        raise OSError(errno.ENOSPC, "No space left on device", os.fspath(path))
+
+    write_bytes, real_open = Path.write_bytes, builtins.open
+    sounds = (".wav", ".flac")
+    monkeypatch.setattr(Path, "write_bytes", lambda p, d: refuse(p) if p.suffix in sounds else write_bytes(p, d))
+    monkeypatch.setattr("shutil.copyfile", lambda source, target: refuse(target))
+
+    def opened(path, mode="r", *rest, **options):
+        if "w" in mode and str(path).endswith(".csv"):
+            refuse(path)
+        return real_open(path, mode, *rest, **options)
+
+    monkeypatch.setattr(builtins, "open", opened)
+
+
+def test_a_full_disk_is_told_of_the_place_that_was_asked_for(here, full, capsys):
+    assert cli.main(["import", "out/datasets/anna", "a.csv", "-o", "mine"]) == 2
+    err = capsys.readouterr().err
+    assert err == "prosody: mine/segments/0001_segment_001.wav: the disk is full — make room, then run it again\n"
+    shutil.rmtree(here / "out" / "datasets")
+    made = process("talks", "out", datasets=True)
+    told = "out/datasets/anna/segments/0001_segment_001.wav: the disk is full — make room, then run it again"
+    assert [str(one) for one in made.failures] == [told]
+    (here / "out" / "words.csv").unlink()
+    with pytest.raises(ProsodyError, match=r"^out/words.csv: the disk is full"):
+        process("talks", "out")
+    assert not [path.name for path in here.rglob("*") if path.name.startswith((".tmp-", "mine"))]
