@@ -29,6 +29,7 @@ NEAR_S = 5.0  # how far the words lie that a word's level is taken against
 MIN_VOICED_FRAMES = 3
 _OCTAVE_ERROR_ST = 9.0  # a frame this far from its word's median is a mistake of the tracker
 _TAIL_S = 0.25  # a question rises on its last syllables
+_GAP_S = 0.025  # voiced frames further apart are not one stretch
 _CHUNK_S, _OVERLAP_S = 30.0, 0.5
 _PAUSE_NEAR_S = 0.06  # a pause belongs to the gap that it comes this near to
 _STEEPEST_DECLINATION_ST_S = 4.0
@@ -107,24 +108,24 @@ def measure(
 
     words: in time order. tracks: of the same audio, if they are there already. Returns a dict a word; None stands where
     too little is voiced:
-    f0_level_st (against the words near it, less the phrase's declination), f0_slope_st (through the word, less the
-    same; in the last word of a phrase through its last 0.25 s, where that rises by more), f0_level_z and f0_slope_z
-    (the two in the spread that they have in this speaker's words), f0_excursion_st (highest less lowest), f0_peak_st
-    (highest, against the words near it),
+    f0_level_st (against the words near it, less the phrase's declination), f0_slope_st (through the word, no further
+    than f0 does rise or fall in it, less the same; in the last word of a phrase through its last 0.25 s, where that
+    rises by more), f0_level_z and f0_slope_z (the two in the spread that they have in this speaker's words),
+    f0_excursion_st (highest less lowest), f0_peak_st (highest, against the words near it),
     energy_db (against the speaker's median word), duration_s, duration_z (against what the phones need, in the
     speaker's own spread), prominence (all of these together, see `prosody.speech.prominence`), pause_before_s, voiced
     (share of the word's time, 0..1).
     """
     tracks = tracks or track(audio, progress=progress)
     times = np.array([[w.start, w.end] for w in words], dtype=float).reshape(-1, 2)
-    pitch = np.array([_pitch(tracks, start, end) for start, end in times]).reshape(-1, 7)
-    level, slope, tail_slope, excursion, peak, middle, voiced_s = pitch.T
+    pitch = np.array([_pitch(tracks, start, end) for start, end in times]).reshape(-1, 8)
+    level, slope, tail_slope, excursion, peak, middle, voiced_s, span_s = pitch.T
     pauses = pauses_before(tracks, times)
     phrase = np.cumsum(pauses >= PHRASE_PAUSE_S)
     sinking = _declination(level, middle, phrase)
     local = _local_level(level, middle, times) + _along_phrase(sinking, middle, phrase)
-    slope -= sinking * voiced_s
-    tail_slope -= sinking * np.minimum(voiced_s, _TAIL_S)
+    slope -= sinking * span_s
+    tail_slope -= sinking * np.minimum(span_s, _TAIL_S)
     is_last = np.append(phrase[1:] != phrase[:-1], True)[: len(phrase)]
     slope = np.where(is_last & (tail_slope > np.abs(slope)), tail_slope, slope)
     energy = np.array([_energy(tracks, start, end) for start, end in times])
@@ -157,7 +158,7 @@ def measure(
 
 
 def _pitch(tracks: Tracks, start: float, end: float) -> tuple[float, ...]:
-    """Of a word's voiced part: level, slope, slope of its end, excursion, peak (st re 1 Hz), middle and length (s)."""
+    """Of a word's voice: level, slope, slope of its end, excursion, peak (st re 1 Hz); middle, length and span (s)."""
     inside = slice(*np.searchsorted(tracks.f0_times, [start, end]))
     at, hz = tracks.f0_times[inside], tracks.f0_hz[inside]
     at, st = at[np.isfinite(hz)], 12 * np.log2(hz[np.isfinite(hz)])
@@ -165,21 +166,43 @@ def _pitch(tracks: Tracks, start: float, end: float) -> tuple[float, ...]:
         sane = np.abs(st - np.median(st)) < _OCTAVE_ERROR_ST
         at, st = at[sane], st[sane]
     if len(st) < MIN_VOICED_FRAMES:
-        return (np.nan,) * 7
+        return (np.nan,) * 8
     low, high = np.percentile(st, [5, 95])
     voiced_s = float(np.median(np.diff(at))) * len(at)
+    level, middle = float(np.median(st)), float(at.mean())
+    steady = _without_specks(at)
+    at, st = at[steady], st[steady]
     smooth = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(st, 1, mode="edge"), 3), axis=1)
     tail = at >= at[-1] - _TAIL_S
     slopes = _movement(at, smooth), _movement(at[tail], smooth[tail])
-    return (float(np.median(st)), *slopes, float(high - low), float(high), float(at.mean()), voiced_s)
+    return level, *slopes, float(high - low), float(high), middle, voiced_s, float(at[-1] - at[0])
 
 
 def _movement(at: np.ndarray, st: np.ndarray) -> float:
-    """How far f0 moves along the line through it, st; the first and last frame, kicked by consonants, do not count."""
+    """How far f0 moves along the line through it, st, but no further than it does rise or fall.
+
+    The first and last frame, kicked by consonants, do not count. A line through a step moves by half as much again as
+    the step, and one through two scattered pieces as much as the gap between them makes of their difference.
+    """
     inner = slice(1, -1) if len(at) > 2 * MIN_VOICED_FRAMES else slice(None)
     if len(at) < MIN_VOICED_FRAMES:
         return 0.0
-    return float(np.polyfit(at[inner] - at[0], st[inner], 1)[0] * (at[-1] - at[0]))
+    along = float(np.polyfit(at[inner] - at[0], st[inner], 1)[0] * (at[-1] - at[0]))
+    rise = float((st[inner] - np.minimum.accumulate(st[inner])).max())
+    fall = float((np.maximum.accumulate(st[inner]) - st[inner]).max())
+    return float(np.clip(along, -fall, rise))
+
+
+def _without_specks(at: np.ndarray) -> np.ndarray:
+    """Which frames lie in a stretch of voice of `MIN_VOICED_FRAMES` and more; all of them, if none does.
+
+    at [shape=(n,)]: times of the voiced frames, s. What is shorter is a neighbour's end, or noise that sounds voiced.
+    """
+    if len(at) < 2:
+        return np.ones(len(at), dtype=bool)
+    stretch = np.append(0, np.cumsum(np.diff(at) > _GAP_S))
+    long = np.bincount(stretch)[stretch] >= MIN_VOICED_FRAMES
+    return long if long.any() else np.ones(len(at), dtype=bool)
 
 
 def _energy(tracks: Tracks, start: float, end: float) -> float:

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -164,3 +164,41 @@ def test_in_noise_a_pause_is_the_gap_between_the_words():
         samples[at : at + 200] = 0.5
     noisy = Audio(samples.astype(np.float32), RATE, Path("a.wav"), "0", RATE, 1)
     assert column(measure(noisy, words), "pause_before_s")[4] == pytest.approx(0.5, abs=0.01)
+
+
+def with_f0(tracks, word, st):
+    """The tracks with other f0 in one word: `st` (about 200 Hz, NaN where unvoiced) spread over its time."""
+    inside = slice(*np.searchsorted(tracks.f0_times, [word.start, word.end]))
+    f0_hz = tracks.f0_hz.copy()
+    at = np.linspace(0, len(st) - 1, inside.stop - inside.start).round().astype(int)
+    f0_hz[inside] = 200 * 2 ** (np.asarray(st, dtype=float)[at] / 12)
+    return replace(tracks, f0_hz=f0_hz)
+
+
+@pytest.mark.parametrize(
+    "st, least, most",
+    [
+        ([4] * 9 + [0] * 2 + [-4] * 9, -8.0, -7.0),  # a step: the line through it moves by 12
+        ([np.nan] * 8 + [2, 1, 0] + [np.nan] * 8 + [-3, -4, -5], -7.0, -5.0),  # two scattered pieces
+        ([9] + [np.nan] * 7 + [0] * 12, -0.5, 0.5),  # the end of the word before, then level
+        ([7, 7] + [np.nan] * 6 + list(np.linspace(3, 0, 12)), -3.2, -2.0),
+    ],
+)
+def test_a_slope_is_no_more_than_the_movement_that_is_there(st, least, most):
+    audio, words = spoken([(0, 0)] * 8)
+    measured = measure(audio, words, tracks=with_f0(track(audio), words[3], st))
+    assert least <= measured[3]["f0_slope_st"] <= most
+
+
+def test_no_slope_in_real_speech_passes_what_is_observed(shared):
+    """Beyond the word's own excursion lies only the declination that is taken out."""
+    from prosody import markers
+    from prosody.speech.audio import read
+    from prosody.speech.hear import hear
+
+    measured = []
+    for path in sorted((shared / "wavelet").glob("*.prom")):
+        text = " ".join(line.split("\t")[3] for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+        measured += [word.measured for word in hear(read(path.with_suffix(".wav")), markers.parse(text)).words]
+    beyond = [abs(m["f0_slope_st"]) - m["f0_excursion_st"] for m in measured if m["f0_slope_st"] is not None]
+    assert len(beyond) > 60 and max(beyond) < 1.5
