@@ -4,6 +4,9 @@ Each measurement is set against the speaker's own words (robust z-scores), so th
 against what the word's phones need. That content words are accented far more often than function words, and long words
 more than short ones, is worth about as much as all that can be measured (Nenkova et al., "To memorize or to predict:
 prominence labeling in conversational speech", 2007); the classes below are coarse on purpose.
+A filler ("uh", "um") is drawn out by nature, since it fills the time in which the next word is sought, and its pitch is
+low and flat (O'Shaughnessy, "Recognition of hesitations in spontaneous speech", 1992; Clark and Fox Tree, "Using uh and
+um in spontaneous speaking", 2002): its length does not count, so that it takes pitch and loudness to emphasise it.
 Energy, f0 and duration as the correlates: Kochanski, Grabe, Coleman and Rosner, "Loudness predicts prominence" (2005);
 Suni, Šimko, Aalto and Vainio (2017).
 """
@@ -29,8 +32,9 @@ _UNSTRESSED = """
     a an the and or nor than that as of to in on at by for from with into if can
     i me my us we our you your he him his she her it its they them their which who whom
     is am are was were be has have had does did will would shall should could may might
-    i'm i've i'd i'll you're you've you'll he's she's it's we're we've they're that's there's 's uh um er erm
+    i'm i've i'd i'll you're you've you'll he's she's it's we're we've they're that's there's 's
 """.split()  # noqa: SIM905 (a list of words reads better as words)
+FILLERS = ("uh", "um", "er", "erm", "uhm", "hm", "hmm", "mm", "mhm")
 _SELDOM_STRESSED = """
     but this these those there what one up do when where been some any being because while since until through
     under get got just like don't didn't isn't wasn't
@@ -52,8 +56,9 @@ def prominence(
     word has none, which then counts as usual.
     """
     length = np.log([max(expected_s(words.phones(k)), _SHORTEST_S) for k in range(len(texts))])
+    filler = np.array([spelled(text) in FILLERS for text in texts], dtype=bool)
     parts = {
-        "duration": np.nan_to_num(np.clip(duration_z, -_MOST, _MOST)),
+        "duration": np.nan_to_num(np.clip(duration_z, -_MOST, np.where(filler, 0.0, _MOST))),
         "excursion": _z(excursion_st, *_SPREADS["excursion"]),
         "peak": _z(peak_st, *_SPREADS["peak"]),
         "energy": _z(energy_db, *_SPREADS["energy"]),
@@ -70,7 +75,7 @@ def prominence(
 def stress(word: str) -> float:
     """How readily a word is stressed: 0 for a function word that hardly ever is, 0.5 for one that may be, else 1."""
     spelling = spelled(word)
-    return 0.0 if spelling in _UNSTRESSED else 0.5 if spelling in _SELDOM_STRESSED else 1.0
+    return 0.0 if spelling in _UNSTRESSED or spelling in FILLERS else 0.5 if spelling in _SELDOM_STRESSED else 1.0
 
 
 def _z(values: np.ndarray, usual_spread: float, least_spread: float) -> np.ndarray:

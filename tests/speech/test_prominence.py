@@ -51,6 +51,20 @@ def test_an_emphasised_function_word_stands_out_all_the_same():
     assert scores(texts, duration_z=(2, 3.0), excursion_st=(2, 9.0), peak_st=(2, 5.0), energy_db=(2, 6.0))[2] > 5.5
 
 
+def test_a_filler_is_not_emphasised_by_being_drawn_out_and_loud():
+    drawn_out = {"duration_z": (3, 4.0), "energy_db": (3, 9.0)}
+    for filler in ("uh", "Um,", "er", "erm"):
+        texts = ["i", "bought", "some", filler, "green", "apples", "and", "they", "were", "good"]
+        assert scores(texts, **drawn_out)[3] < 4.5
+        assert scores(texts, duration_z=(3, 4.0))[3] == pytest.approx(scores(texts, duration_z=(3, 0.0))[3])
+
+
+def test_a_filler_that_is_loud_and_leaps_in_pitch_is_emphasised():
+    """“<emph> Um, no!”"""
+    texts = ["i", "bought", "some", "um", "green", "apples", "and", "they", "were", "good"]
+    assert scores(texts, excursion_st=(3, 10.0), peak_st=(3, 6.0), energy_db=(3, 9.0))[3] > 5.5
+
+
 def test_what_could_not_be_measured_counts_as_usual():
     nothing = np.full(3, np.nan)
     found = prominence(
@@ -78,3 +92,20 @@ def test_against_wavelet_prominence(shared):
         duration += [word.measured["duration_s"] for word in hearing.words]
         theirs += [float(row[4]) for row in rows]
     assert spearmanr(ours, theirs)[0] > max(0.78, spearmanr(duration, theirs)[0] + 0.05)
+
+
+def test_no_filler_of_spontaneous_speech_is_emphasised(shared):
+    from prosody import markers
+    from prosody.speech.audio import read
+    from prosody.speech.hear import hear
+    from prosody.speech.prominence import FILLERS
+    from prosody.speech.pronounce import spelled
+
+    fillers = 0
+    for path in sorted((shared / "mfa").glob("c*.lab")):
+        text = path.read_text(encoding="utf-8").replace("<VOCNOISE>", "").replace("[adif]", "adif")
+        hearing = hear(read(path.with_suffix(".wav")), markers.parse(text))
+        for word, heard in zip(hearing.words, hearing.heard, strict=True):
+            fillers += spelled(word.text) in FILLERS
+            assert spelled(word.text) not in FILLERS or "<emph>" not in heard
+    assert fillers >= 10
