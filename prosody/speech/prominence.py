@@ -22,7 +22,10 @@ from prosody.speech.phones import expected_s
 from prosody.speech.pronounce import Lexicon, spelled
 
 WEIGHTS = {"duration": 1.0, "excursion": 0.8, "peak": 0.25, "energy": 1.0, "content": 1.3, "length": 1.2}
-_SPREADS = {"excursion": (1.7, 1.0), "peak": (2.7, 1.0), "energy": (3.2, 1.5)}  # usual and least; st, st, dB
+_SPREADS = {"excursion": (1.7, 1.0, 5), "peak": (2.7, 1.0, 5), "energy": (3.2, 1.5, 15)}
+"""Usual and least (st, st, dB), and as how many words the usual counts. Voices differ threefold in how lively
+they are, so that a few words tell; in loudness hardly, and words that are quiet by nature widen a short sentence's."""
+_USUAL_LOG_LENGTH = -1.0  # of what English words need, log of s: the median of a text's words is -0.8 to -1.2
 _MOST = 2.5  # one loud or shrill word must not outweigh everything else
 _SHORTEST_S = 0.05
 _UNMISTAKABLE = 3.0  # from so much sound on (and wholly from 1 more), what the word makes likely ...
@@ -63,7 +66,7 @@ def prominence(
         "peak": _z(peak_st, *_SPREADS["peak"]),
         "energy": _z(energy_db, *_SPREADS["energy"]),
         "content": np.array([stress(text) for text in texts]),
-        "length": length - (np.median(length) if len(length) else 0.0),
+        "length": length - _USUAL_LOG_LENGTH,
     }
     weighed = {name: WEIGHTS[name] * part for name, part in parts.items()}
     likely = weighed.pop("content") + weighed.pop("length")
@@ -78,10 +81,10 @@ def stress(word: str) -> float:
     return 0.0 if spelling in _UNSTRESSED or spelling in FILLERS else 0.5 if spelling in _SELDOM_STRESSED else 1.0
 
 
-def _z(values: np.ndarray, usual_spread: float, least_spread: float) -> np.ndarray:
+def _z(values: np.ndarray, usual_spread: float, least_spread: float, usual_words: int) -> np.ndarray:
     """Robust z-scores, bounded; 0 for NaN."""
     known = values[np.isfinite(values)]
     if not len(known):
         return np.zeros(len(values))
-    spread = max(robust.spread(values, usual_spread), least_spread)
+    spread = max(robust.spread(values, usual_spread, usual_words=usual_words), least_spread)
     return np.nan_to_num(np.clip((values - np.median(known)) / spread, -_MOST, _MOST))

@@ -7,17 +7,18 @@ import numpy as np
 SPREAD_WORDS, MEDIAN_WORDS = 5, 3  # what is usual weighs as much as this many of the speaker's own words
 
 
-def spread(values: np.ndarray, usual: float, *, about: float | None = None) -> float:
+def spread(values: np.ndarray, usual: float, *, about: float | None = None, usual_words: float = SPREAD_WORDS) -> float:
     """Robust standard deviation (1.4826 times the median distance), drawn to what is usual where values are few.
 
-    values [shape=(n,)]: NaN do not count. about: what distances are taken from (None: the median).
+    values [shape=(n,)]: NaN do not count. about: what distances are taken from (None: the median). usual_words: as how
+    many of the speaker's words the usual counts.
     """
     known = values[np.isfinite(values)]
     if not len(known):
         return usual
     middle = np.median(known) if about is None else about
     own = 1.4826 * float(np.median(np.abs(known - middle)))
-    return float(np.sqrt((len(known) * own**2 + SPREAD_WORDS * usual**2) / (len(known) + SPREAD_WORDS)))
+    return float(np.sqrt((len(known) * own**2 + usual_words * usual**2) / (len(known) + usual_words)))
 
 
 def median(values: np.ndarray, usual: float) -> float:

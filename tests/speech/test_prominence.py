@@ -46,6 +46,25 @@ def test_content_words_are_likelier_than_function_words():
     assert found[[1, 3, 6, 8]].mean() > found[[0, 2, 4, 5, 7, 9]].mean() + 1
 
 
+def test_how_long_the_other_words_are_says_nothing_of_a_word():
+    long = ["it", "undoubtedly", "demonstrates", "extraordinary", "circumstances", "internationally"]
+    values = {name: np.zeros(6) for name in ("duration_z", "excursion_st", "peak_st", "energy_db")}
+    among = [prominence(lexicon(texts), texts, **values)[0] for texts in (long, ["it", "was", "in", "on", "at", "by"])]
+    assert among[0] == pytest.approx(among[1])
+
+
+def test_quiet_function_words_do_not_hide_how_loud_a_word_is():
+    """In a short sentence half the words may be 9 dB below the other half: no speaker's own spread."""
+    texts = ["the", "boy", "of", "ball", "to", "red", "his", "sister"]
+    still = {name: np.zeros(8) for name in ("duration_z", "excursion_st", "peak_st")}
+
+    def red(energy_db):
+        energies = np.array([-9.0, 0, -9, 0, -9, energy_db, -9, 0])
+        return prominence(lexicon(texts), texts, energy_db=energies, **still)[5]
+
+    assert red(7.0) - red(0.0) > 1.35
+
+
 def test_an_emphasised_function_word_stands_out_all_the_same():
     texts = ["was", "it", "he", "who", "saw", "the", "river", "of", "stones", "here"]
     assert scores(texts, duration_z=(2, 3.0), excursion_st=(2, 9.0), peak_st=(2, 5.0), energy_db=(2, 6.0))[2] > 5.5
