@@ -87,6 +87,7 @@ def detect(arguments: Namespace) -> None:
     """The markers that the sound supports."""
     from prosody.dataset import text_of
     from prosody.notebook.show import marked_ansi
+    from prosody.speech.compare import is_unvoiced, voice_line
     from prosody.speech.hear import hear
     from prosody.speech.thresholds import load_parameters
 
@@ -97,6 +98,9 @@ def detect(arguments: Namespace) -> None:
         hearing = hear(audio, marked, parameters=parameters, progress=progress)
     words = [replace(w, markers=heard) for w, heard in zip(hearing.words, hearing.heard, strict=True)]
     _tell_unsupported(words)
+    measured = [w.measured for w in words]
+    if is_unvoiced(measured):
+        tell(voice_line(measured))
     if arguments.json:
         told = [
             {**word(w), "confidence": w.confidence, "measured": dict(w.measured), "evidence": dict(w.evidence)}

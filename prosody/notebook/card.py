@@ -47,13 +47,16 @@ def f0_range_hz(median_hz: float, spread_st: float) -> tuple[float, float]:
 
 def _tiles(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(number, what it is) of each tile."""
-    median, spread = raw.get("f0_median_hz"), raw.get("f0_spread_st")
+    median, spread, without = (raw.get(key) for key in ("f0_median_hz", "f0_spread_st", "words_without_f0"))
     pitch = "f0 spread, ±1"
     if median and spread is not None:
         low, high = f0_range_hz(median, spread)
         pitch += f"<br>{low:.0f} to {high:.0f} Hz"
     return [
-        (_number(median, "{:.0f} Hz"), "f0 median"),
+        (
+            _number(median, "{:.0f} Hz"),
+            "f0 median" + ("" if without is None else f"<br>none in {100 * without:.0f} % of words"),
+        ),
         (_number(spread, "±{:.1f} st"), pitch),
         (_number(raw.get("energy_spread_db"), "±{:.1f} dB"), "energy spread<br>of words"),
         (_number(raw.get("words_per_minute"), "{:.0f}"), "words a minute,<br>pauses included"),

@@ -13,6 +13,7 @@ from prosody.errors import ProsodyError
 from prosody.speech.audio import BYTES_A_SAMPLE, Audio
 from prosody.speech.blocks import flat_peaks
 from prosody.speech.energy import HOP_S, THRESHOLD_DB, energy_db, noise_floor_db, pause_spans, threshold_above_noise
+from prosody.speech.measure import follow_f0
 
 SHORTEST_S = 10.0
 SHORT_S = 300.0
@@ -28,6 +29,8 @@ WORDS_A_MINUTE = (60.0, 300.0)
 LETTERS_A_SECOND = (4.0, 24.0)  # of sound, not counting silence; usual English speech has 12 to 18 ...
 USUAL_LETTERS_A_SECOND = 15.0  # ... and this in the middle
 FEW_MARKERS = 30
+VOICED_SHARE = 0.5  # of the sound; clear voices have f0 in 0.6 to 0.8 of it
+VOICE_PIECES, VOICE_PIECE_S = 6, 10.0  # f0 is followed in a minute of a long recording
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ class DataCheck:
 def check(audio: Audio, marked: markers.MarkedText) -> DataCheck:
     """Look a recording and its transcript over before they are worked on.
 
-    Topics: format, length, level, clipping, noise, silence (where it is long), transcript, markers.
+    Topics: format, length, level, clipping, noise, voice (but in silence), silence (where it is long), transcript,
+    markers.
     """
     energy = energy_db(audio.samples, audio.sample_rate, hop_s=HOP_S)
     return DataCheck(
@@ -80,6 +84,7 @@ def check(audio: Audio, marked: markers.MarkedText) -> DataCheck:
             _length(audio),
             *_level(audio),
             _noise(energy),
+            *_voice(audio, energy),
             *_silence(energy),
             _transcript(audio, marked, energy),
             *_markers(marked),
@@ -146,6 +151,30 @@ def _noise(energy: np.ndarray) -> Finding:
     if floor > THRESHOLD_DB:
         return Finding("warning", "noise", f"{told}: short pauses may drown in it; record in a quieter room")
     return Finding("ok", "noise", told)
+
+
+def _voice(audio: Audio, energy: np.ndarray) -> Iterator[Finding]:
+    """How much of the sound has f0, told from pieces spread over the recording."""
+    threshold = threshold_above_noise(energy)
+    last = max(audio.duration - VOICE_PIECE_S, 0.0)
+    n_pieces = min(VOICE_PIECES, int(np.ceil(audio.duration / VOICE_PIECE_S)))
+    voiced, sounding = 0, 0
+    for begin in np.linspace(0.0, last, n_pieces):
+        first = round(begin * audio.sample_rate)
+        piece = audio.samples[first : first + round(VOICE_PIECE_S * audio.sample_rate)]
+        times, f0_hz = follow_f0(piece, audio.sample_rate)
+        frames = ((times + begin) / HOP_S).astype(int).clip(0, len(energy) - 1)
+        loud = energy[frames] >= threshold
+        sounding += int(loud.sum())
+        voiced += int(np.isfinite(f0_hz[loud]).sum())
+    if not sounding:
+        return
+    told = f"{100 * voiced / sounding:.0f} % of the sound has f0"
+    if voiced < VOICED_SHARE * sounding:
+        what = "whispered, creaky or noisy; no pitch marker can be heard on words without it"
+        yield Finding("warning", "voice", f"{told}: {what}")
+    else:
+        yield Finding("ok", "voice", told)
 
 
 def _transcript(audio: Audio, marked: markers.MarkedText, energy: np.ndarray) -> Finding:

@@ -24,7 +24,8 @@ class Profile:
     f0_median_hz, f0_spread_st (interquartile range / 1.35): of voiced frames; None if nothing is voiced.
     energy_spread_db: of words, likewise. words_per_minute: pauses included. pauses_per_minute, pause_median_s: of
     pauses from 0.2 s. markers_per_100_words: token → rate, of the markers that were
-    chosen: a dataset's own, be they written or heard.
+    chosen: a dataset's own, be they written or heard. words_without_f0: share (0..1) of the words that take time; None
+    if there are none.
     """
 
     f0_median_hz: float | None
@@ -34,6 +35,7 @@ class Profile:
     pauses_per_minute: float
     pause_median_s: float | None
     markers_per_100_words: Mapping[str, float]
+    words_without_f0: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Rounded, for `dataset_info.json`."""
@@ -132,6 +134,7 @@ def _profile(
 ) -> Profile:
     energy = [m["energy_db"] for m in measured if m.get("energy_db") is not None]
     pauses = [m["pause_before_s"] for m in measured if _is_pause(m)]
+    timed = [m for m in measured if m.get("duration_s")]
     n_words, minutes = max(len(measured), 1), max(duration_s, 1e-3) / 60
     return Profile(
         f0_median_hz=f0_median_hz,
@@ -141,6 +144,7 @@ def _profile(
         pauses_per_minute=len(pauses) / minutes,
         pause_median_s=float(np.median(pauses)) if pauses else None,
         markers_per_100_words={t: 100 * sum(t in w for w in written) / n_words for t in markers.TOKENS},
+        words_without_f0=sum(m["f0_level_st"] is None for m in timed) / len(timed) if timed else None,
     )
 
 

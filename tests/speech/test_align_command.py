@@ -52,6 +52,17 @@ def test_words_that_are_not_said_are_told(recording, command, capsys):
     assert not any("soup" in line or "work" in line for line in others)
 
 
+def test_words_without_f0_are_told(shared, capsys):
+    """A hoarse speaker: their pitch is null, and no pitch marker is heard on them."""
+    path = shared / "mfa" / "cold_corpus.wav"
+    assert cli.main(["detect", str(path), str(path.with_suffix(".lab")), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "Words without f0, where no pitch marker can be heard: 4" in err and err.count("whispered, creaky") == 1
+    unvoiced = [word for word in json.loads(out)["words"] if word["measured"]["f0_level_st"] is None]
+    assert len(unvoiced) > 30
+    assert not any(marker.startswith("<pitch") for word in unvoiced for marker in word["markers"])
+
+
 @pytest.mark.parametrize("words", [["align"], ["detect"], ["listen"], ["export", "-o", "a.csv"]])
 def test_a_terminal_shows_how_long_it_takes(recording, words, monkeypatch, tmp_path):
     class Terminal(io.StringIO):

@@ -28,7 +28,7 @@ def test_a_good_recording_has_no_findings_to_act_on():
     data_check = check(audio(320), markers.parse(f"{EACH} " * 100))
     assert data_check.level == "ok", data_check.lines()
     assert [finding.topic for finding in data_check.findings] == [
-        "format", "length", "level", "clipping", "noise", "transcript", "markers",
+        "format", "length", "level", "clipping", "noise", "voice", "transcript", "markers",
     ]  # fmt: skip
     data_check.require()
 
@@ -108,3 +108,22 @@ def test_marker_counts():
     assert few.level == "ok"
     few = found(check(audio(320), markers.parse("<emph> word " * 700)), "markers")
     assert few.level == "warning" and "<pause_short> 0" in few.message and "<emph>" not in few.message
+
+
+def test_a_recording_with_little_voice_is_told():
+    marked = markers.parse("word " * 160)
+    voiced = audio(80)
+    sounding = (np.arange(len(voiced.samples)) / RATE) % 0.6 < 0.4
+    assert found(check(voiced, marked), "voice").level == "ok"
+    whispered = noise(80, level=0.1, seed=1) * np.where(sounding, 1.0, 0.003).astype(np.float32)
+    told = found(check(Audio(whispered, RATE, Path("a.wav"), "0", RATE, 1), marked), "voice")
+    assert told.level == "warning"
+    assert told.message.startswith("0 % of the sound has f0") and "no pitch marker" in told.message
+
+
+def test_voice_in_real_recordings(shared):
+    """A hoarse speaker is told; the same one in health is not."""
+    from prosody.speech.audio import read
+
+    for name, level in (("cold_corpus", "warning"), ("acoustic_corpus", "ok")):
+        assert found(check(read(shared / "mfa" / f"{name}.wav"), markers.parse("so " * 60)), "voice").level == level

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from prosody.dataset import Word
 from prosody.markers import TOKENS
-from prosody.speech.compare import Place, compare, doubtful, support_lines, unsupported
+from prosody.speech.compare import Place, compare, doubtful, support_lines, unsupported, voice_line, without_f0
 
 QUIET = dict.fromkeys(TOKENS, 0.0)
 
@@ -115,3 +115,18 @@ def test_words_with_little_support_are_counted_and_listed():
     assert support_lines([]) == ["Words with little support in the sound: none of 0."]
     (line,) = support_lines([Word("so", 0.0, 0.4)])
     assert "not known" in line
+
+
+def test_how_many_words_have_no_f0():
+    def word(level, duration=0.3):
+        return {"f0_level_st": level, "duration_s": duration}
+
+    measured = [word(1.0), word(None), word(0.0), word(None, duration=0.0), word(2.0)]  # a dash has no time
+    assert without_f0(measured) == 1
+    assert voice_line(measured) == "Words without f0, where no pitch marker can be heard: 1 of 4 (25 %)."
+    many = [word(None)] * 43 + [word(0.0)] * 20
+    assert voice_line(many) == (
+        "Words without f0, where no pitch marker can be heard: 43 of 63 (68 %): whispered, creaky or noisy."
+    )
+    assert voice_line([word(1.0)] * 3) == "Words without f0, where no pitch marker can be heard: none of 3."
+    assert voice_line([]) == "Words without f0, where no pitch marker can be heard: none of 0."

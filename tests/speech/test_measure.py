@@ -127,6 +127,9 @@ def test_profile():
     assert one.f0_median_hz == pytest.approx(200, rel=0.02)
     assert one.words_per_minute == pytest.approx(20 / audio.duration * 60)
     assert one.pause_median_s == pytest.approx(0.5, abs=0.03)
+    assert one.words_without_f0 == 0
+    unvoiced = [{**word, "f0_level_st": None} for word in measured[:5]]
+    assert profile(tracks, [*unvoiced, *measured[5:]], written, duration_s=1.0).words_without_f0 == 0.25
     assert one.markers_per_100_words["<emph>"] == 25 and one.markers_per_100_words["<pitch_low>"] == 0
 
 
