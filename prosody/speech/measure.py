@@ -118,7 +118,8 @@ def measure(
     """
     tracks = tracks or track(audio, progress=progress)
     times = np.array([[w.start, w.end] for w in words], dtype=float).reshape(-1, 2)
-    pitch = np.array([_pitch(tracks, start, end) for start, end in times]).reshape(-1, 8)
+    usual_st = 12 * np.log2(tracks.f0_median_hz)
+    pitch = np.array([_pitch(tracks, start, end, usual_st) for start, end in times]).reshape(-1, 8)
     level, slope, tail_slope, excursion, peak, middle, voiced_s, span_s = pitch.T
     pauses = pauses_before(tracks, times)
     phrase = np.cumsum(pauses >= PHRASE_PAUSE_S)
@@ -157,13 +158,14 @@ def measure(
     ]
 
 
-def _pitch(tracks: Tracks, start: float, end: float) -> tuple[float, ...]:
+def _pitch(tracks: Tracks, start: float, end: float, usual_st: float) -> tuple[float, ...]:
     """Of a word's voice: level, slope, slope of its end, excursion, peak (st re 1 Hz); middle, length and span (s)."""
     inside = slice(*np.searchsorted(tracks.f0_times, [start, end]))
     at, hz = tracks.f0_times[inside], tracks.f0_hz[inside]
     at, st = at[np.isfinite(hz)], 12 * np.log2(hz[np.isfinite(hz)])
     if len(st):
-        sane = np.abs(st - np.median(st)) < _OCTAVE_ERROR_ST
+        middles = np.sort(st)[[(len(st) - 1) // 2, len(st) // 2]]  # two, where half the frames are an octave off
+        sane = np.abs(st - middles[np.argmin(np.abs(middles - usual_st))]) < _OCTAVE_ERROR_ST
         at, st = at[sane], st[sane]
     if len(st) < MIN_VOICED_FRAMES:
         return (np.nan,) * 8

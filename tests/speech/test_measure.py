@@ -193,6 +193,15 @@ def test_a_slope_is_no_more_than_the_movement_that_is_there(st, least, most):
     assert least <= measured[3]["f0_slope_st"] <= most
 
 
+def test_a_word_half_of_which_is_an_octave_off_has_no_slope():
+    """As many frames on both sides: the half that is nearer to this voice counts."""
+    audio, words = spoken([(0, 0)] * 8)
+    tracks = track(audio)
+    for st in ([np.nan] * 4 + [0] * 4 + [np.nan] * 4 + [12] * 4 + [np.nan] * 4, [-12] * 3 + [np.nan] * 14 + [0] * 3):
+        word = measure(audio, words, tracks=with_f0(tracks, words[3], st))[3]
+        assert abs(word["f0_slope_st"]) < 0.5 and abs(word["f0_level_st"]) < 0.5 and word["f0_excursion_st"] < 1
+
+
 def test_no_slope_in_real_speech_passes_what_is_observed(shared):
     """Beyond the word's own excursion lies only the declination that is taken out."""
     from prosody import markers
