@@ -55,7 +55,7 @@ def _tiles(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (
             _number(median, "{:.0f} Hz"),
-            "f0 median" + ("" if without is None else f"<br>none in {100 * without:.0f} % of words"),
+            "f0 median" + ("" if without is None else f"; none<br>in {100 * without:.0f} % of words"),
         ),
         (_number(spread, "±{:.1f} st"), pitch),
         (_number(raw.get("energy_spread_db"), "±{:.1f} dB"), "energy spread<br>of words"),

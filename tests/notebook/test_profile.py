@@ -54,8 +54,8 @@ def test_what_was_not_measured_is_a_dash(assert_dressed):
 
 def test_the_card_tells_how_many_words_have_no_f0():
     hoarse = dataclasses.replace(SPEAKER, words_without_f0=0.683)
-    assert any("none in 68 % of words" in note for note in told(plots.profile_card(hoarse)))
-    assert not any("none in" in note for note in told(plots.profile_card(SPEAKER)))  # not known
+    assert any("none<br>in 68 % of words" in note for note in told(plots.profile_card(hoarse)))
+    assert not any("none<br>in" in note for note in told(plots.profile_card(SPEAKER)))  # not known
 
 
 WORDS = [Word(f"w{i}", i * 0.5, i * 0.5 + 0.4) for i in range(240)]  # two minutes
