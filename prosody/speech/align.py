@@ -15,7 +15,7 @@ import numpy as np
 from prosody.dataset import Word
 from prosody.errors import ProsodyError
 from prosody.speech import anchors as ways
-from prosody.speech import place
+from prosody.speech import belong, place
 from prosody.speech.audio import Audio
 from prosody.speech.decode import Heard, ear
 from prosody.speech.energy import (
@@ -25,28 +25,17 @@ from prosody.speech.energy import (
     Span,
     noise_floor_db,
     pause_spans,
-    runs,
     threshold_above_noise,
 )
 from prosody.speech.phones import SONOROUS
-from prosody.speech.place import Task
 from prosody.speech.pronounce import lexicon
 
 SUPPORTED = 0.5  # confidence below which a word has little support in the sound
-BELONGS = 0.25  # share of the words that must be sure, or the transcript is that of something else
-_SURE = 0.6  # confidence of a word that is surely said ...
-_FEW, _SURE_OF_FEW = 3, 0.7  # ... and where there are fewer words than this: any sound is recognised as the only word
-_HOPELESS, _MANY_WORDS = 0.02, 200  # so few of so many words recognised: no need to look further
-_MISSING = 0.4  # share of the words that may be missing in one piece
-_MISSING_WORDS = 20
-_LEAST_SPEECH = 0.25  # share of the recording's sound that the words must fill
 _EDGE_DB = -41.0  # speech dies away below the threshold of pauses
 _EDGE_PAUSE_S = 0.06
 _NEAR_S = 0.03  # a word's edge this near to a pause's edge is set to it
 _FAR_S = 0.1  # a word that reaches this far into a pause is taken out of it ...
 _KEPT_S = 0.04  # ... but for this much, since weak consonants are below the threshold
-_NOT_THERE = 0.02  # confidence of a word that is not said there
-_THIS_ONE = "give the transcript of this recording, word for word"
 _LATER_S = {True: 0.002, False: 0.008}  # how early a boundary comes before a vowel or nasal, before another phone
 _HALF_SURE, _SURENESS = -4.2, 0.9  # score a frame at which it is even odds that the word is there; how fast that turns
 _STRAY = 0.15  # most confidence in a word that stands alone amid sound that nobody wrote down
@@ -76,13 +65,13 @@ def align(
         spans = ways.phrases(task.pauses, task.duration, longest_s=max_stretch_s)
         heard = ways.recognise(listener, task.samples, spans, _part(progress, 0.0, 0.65))
         anchors = ways.find_anchors(task.tokens, heard)
-        if len(spoken) >= _MANY_WORDS and len(anchors) < _HOPELESS * len(spoken):
-            raise _other_words(audio, len(anchors) / len(spoken))
+        belong.refuse_hopeless(audio, len(anchors), len(spoken))
         parts = ways.stretches(len(spoken), anchors, task.pauses, task.duration, longest_s=max_stretch_s)
         placed = place.place(listener, task, parts, anchors, _part(progress, 0.65, 1.0))
     strays = place.strays(task, placed, anchors)
     confidence = _confidence(placed, anchors, strays)
-    _refuse_other(audio, task, placed, np.array(confidence), [words[i] for i in spoken])
+    texts = [words[i] for i in spoken]
+    belong.refuse_other(audio, task, known, texts, parts, placed, np.array(confidence))
     found = np.array([[word.start, word.end] for word in placed])
     times = _at_pauses(_unbiased(found, [known.phones(i) for i in spoken]), task.energy)
     return _with_unspoken(words, dict(zip(spoken, zip(times, confidence, strict=True), strict=True)))
@@ -101,37 +90,13 @@ def _confidence(placed: Sequence[Heard], anchors: Mapping[int, Heard], strays: C
         fits = 1 / (1 + math.exp(min((_HALF_SURE - word.score) / _SURENESS, 50.0))) if is_there else 0.0
         if i in strays:
             found.append(_STRAY * fits)
-        elif len(placed) < _FEW:
+        elif len(placed) < belong.FEW:
             found.append(fits)
         elif i in anchors and is_there:
             found.append(0.5 + 0.5 * fits)
         else:
             found.append(_FORCED * fits)
     return found
-
-
-def _refuse_other(
-    audio: Audio, task: Task, placed: Sequence[Heard], confidence: np.ndarray, words: Sequence[str]
-) -> None:
-    """Refuse a transcript of which too little is heard, a large piece is missing, or that is far too short."""
-    share = float((confidence >= (_SURE_OF_FEW if len(words) < _FEW else _SURE)).mean())
-    if share < BELONGS:
-        raise _other_words(audio, share)
-    sounding_s = task.duration - sum(pause.duration for pause in task.pauses)
-    filled_s = sum(word.end - word.start for word in placed)
-    if filled_s < _LEAST_SPEECH * sounding_s:
-        what = f"its transcript fills only {filled_s:.0f} s of the {sounding_s:.0f} s in which something sounds"
-        raise ProsodyError(audio.path, None, what, _THIS_ONE)
-    start, stop = max(runs(confidence < _NOT_THERE), key=lambda run: run[1] - run[0], default=(0, 0))
-    if stop - start >= max(_MISSING * len(words), _MISSING_WORDS):
-        quoted = " ".join(words[start : min(start + 4, stop)])
-        what = f"{stop - start:,} of the transcript's {len(words):,} words in a row are not in it, from “{quoted} …” on"
-        raise ProsodyError(audio.path, None, what, _THIS_ONE)
-
-
-def _other_words(audio: Audio, share: float) -> ProsodyError:
-    what = f"only {share:.0%} of the transcript's words are supported by what is said in it"
-    return ProsodyError(audio.path, None, what, _THIS_ONE)
 
 
 def _unbiased(times: np.ndarray, phones: Sequence[Sequence[str]]) -> np.ndarray:
