@@ -73,7 +73,7 @@ def test_the_words_of_another_recording(talk, shared):
 
 
 def test_short_texts_of_other_sentences(shared):
-    """Some words of a short text always find sounds that are like theirs: the wrong sentences look a third supported."""
+    """Some words of a short text always find sounds that are like theirs: a third of the wrong ones look sure."""
     said = {}
     for line in (shared / "librivox" / "transcription").read_text(encoding="utf-8").splitlines():
         text, name = re.fullmatch(r"<s> (.*) </s> \((.*)\)", line.strip()).groups()

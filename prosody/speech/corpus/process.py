@@ -29,6 +29,7 @@ from prosody.speech.corpus.speaker import Part, Speaker, write_dataset
 from prosody.speech.corpus.workers import outcomes
 from prosody.speech.detect import DetectParameters
 
+_OVERHEAD = 500_000  # bytes of sound that take as long as beginning a recording does
 _LEFTOVER_S = 3600.0  # a temporary file this old has lost its writer
 _AGAIN = "run it again; if it stays, leave this recording out and report it"
 
@@ -162,18 +163,30 @@ def _hear_all(
     run: _Run, waiting: Sequence[Recording], executor: Executor | None, progress: Callable[[Step], None] | None
 ) -> None:
     """Hear recordings, and note what becomes of each."""
-    sizes = {one.name: max(1, _size(one.audio)) for one in waiting}
-    begun, total = time.monotonic(), sum(sizes.values())
+    sizes = {one.name: _size(one.audio) + _OVERHEAD for one in waiting}
+    begun = ended = time.monotonic()
+    total = sum(sizes.values())
     done_size, done, failed, last = 0, 0, 0, ""
     tasks = [(one, run.task(one)) for one in waiting]
     for one, outcome in outcomes(hear_recording, tasks, executor):
         if one is not None:
             done_size, done, last = done_size + sizes[one.name], done + 1, one.name
             failed += not _note(run, one, outcome)
+            ended = time.monotonic()
         if progress:
-            spent = time.monotonic() - begun
-            left_s = spent * (total - done_size) / done_size if done_size else None
+            left_s = _left_s(ended - begun, done_size / total, time.monotonic() - ended)
             progress(Step(done, len(waiting), failed, done_size / total, left_s, last))
+
+
+def _left_s(spent_s: float, share: float, since_s: float) -> float | None:
+    """Time left when `share` of the work had ended after `spent_s`, `since_s` ago; None where that has run out.
+
+    It is foretold when a recording ends, and counts down until the next does: a long one would let it grow.
+    """
+    if share >= 1:
+        return 0.0
+    left_s = spent_s * (1 - share) / share - since_s if share else -1.0
+    return left_s if left_s >= 0 else None
 
 
 def _note(run: _Run, one: Recording, outcome: Done | BaseException | None) -> bool:

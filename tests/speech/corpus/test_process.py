@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import threading
+import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -295,6 +296,28 @@ def test_any_executor_does(talks, tmp_path, heard_once, kind):
     for path in (heard_once / "recordings").iterdir():
         assert (tmp_path / "out" / "recordings" / path.name).read_bytes() == path.read_bytes()
     assert (tmp_path / "out" / "words.csv").read_bytes() == (heard_once / "words.csv").read_bytes()
+
+
+def test_the_time_left_does_not_grow_while_nothing_ends(talks, tmp_path):
+    begun = []
+
+    def submit(pool, function, *arguments):
+        begun.append(1)
+        wait_s = 0.5 if len(begun) < 3 else 4.0
+        return pool.submit(lambda: (time.sleep(wait_s), function(*arguments))[1])
+
+    class Slow(Executor):
+        pool = ThreadPoolExecutor(3)
+
+        def submit(self, function, /, *arguments):
+            return submit(self.pool, function, *arguments)
+
+    steps = []
+    process(talks, tmp_path / "out", executor=Slow(), progress=steps.append)
+    waiting = [step.left_s for step in steps if step.done == 2]
+    assert len(waiting) >= 3, "nothing was told while the last one was heard"
+    told = [left for left in waiting if left is not None]
+    assert told == sorted(told, reverse=True) and None in [*waiting, steps[-2].left_s]
 
 
 class Breaking(Executor):
