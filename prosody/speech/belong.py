@@ -21,7 +21,7 @@ from prosody.speech.place import Task
 from prosody.speech.pronounce import Lexicon
 
 BELONGS = 0.25  # share of the words that must be sure, or the transcript is that of something else
-_PLAINLY = 0.7  # share at which there is no doubt
+_BY_CHANCE = 3.0  # standard errors of a share by which it must be higher to leave no doubt
 _SURE = 0.6  # confidence of a word that is surely said ...
 FEW, _SURE_OF_FEW = 3, 0.7  # ... and where there are fewer words than this: any sound is recognised as the only word
 _FITS_BETTER = 1.4  # log likelihood a frame by which a text must fit better than its mirror image
@@ -69,14 +69,16 @@ def refuse_other(
         quoted = " ".join(words[start : min(start + 4, stop)])
         what = f"{stop - start:,} of the transcript's {len(words):,} words in a row are not in it, from “{quoted} …” on"
         raise ProsodyError(audio.path, None, f"{what}; {supported}", _THIS_ONE)
-    if share < _PLAINLY and fits_better_than_mirrored(task, known, parts) < _FITS_BETTER:
+    by_chance = BELONGS + _BY_CHANCE * math.sqrt(BELONGS * (1 - BELONGS) / len(words))
+    if share < min(by_chance, 1.0) and fits_better_than_mirrored(task, known, parts) < _FITS_BETTER:
         raise _other_words(audio, share)
 
 
 def fits_better_than_mirrored(task: Task, known: Lexicon, parts: Sequence[Stretch]) -> float:
     """By how much the words fit better than their mirror image, in log likelihood a frame; infinite if none tells.
 
-    Both are forced onto the first parts, a minute in all; one onto which either cannot be forced tells nothing.
+    Both are forced onto the first parts, a minute in all. A part onto which either cannot be forced tells nothing, nor
+    does one that reads the same both ways.
     """
     mirrored = {
         token: tuple(phones[::-1] for phones in pronunciations)
@@ -86,7 +88,8 @@ def fits_better_than_mirrored(task: Task, known: Lexicon, parts: Sequence[Stretc
     with ear(known) as listener, ear(Lexicon(known.tokens, mirrored)) as other:
         for part in parts:
             tokens = task.tokens[part.first : part.stop]
-            if not tokens or judged_s >= _JUDGED_S:
+            phones = [phone for token in tokens for phone in known.pronunciations[token][0]]
+            if phones == phones[::-1] or judged_s >= _JUDGED_S:  # "mum" is its own mirror image
                 continue
             samples = task.samples[round(part.start * RATE) : round(part.end * RATE)]
             own, mirror = _fit(listener, samples, tokens), _fit(other, samples, tokens[::-1])
