@@ -213,11 +213,11 @@ def _upstream_recording(folder: Path) -> Path | None:
     from prosody import files
     from prosody.speech.store import RECORDING_FILE
 
-    run = folder.resolve().parents[1]
+    run = folder.resolve().parent.parent  # of a folder at the top of a disk: that top
     try:
         upstream = files.read_json(run / "upstream.json")
     except ProsodyError:
         return None
     name = upstream.get("segment") if isinstance(upstream, dict) else None
-    path = run.parents[1] / "segment" / str(name) / "artifacts" / RECORDING_FILE
+    path = run.parent.parent / "segment" / str(name) / "artifacts" / RECORDING_FILE
     return path if path.is_file() else None

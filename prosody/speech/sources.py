@@ -79,7 +79,7 @@ def of_corpus(data: Dataset) -> list[Source] | None:
     """The recordings of a dataset that lies where `corpus` put it; None unless all of them are as they were."""
     from prosody.speech.corpus.contents import INDEX
 
-    out = data.folder.resolve().parents[1]
+    out = data.folder.resolve().parent.parent  # of a folder at the top of a disk: that top
     try:
         index = files.read_json(out / INDEX)
         return of_folder(data, out / index["folder"])

@@ -1,5 +1,7 @@
 """What a dataset's segments tell of its recording when that is not at hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -33,3 +35,8 @@ def test_segments_are_as_good_as_the_recording(tmp_path, noise):
         assert other == {
             name: value if value is None else pytest.approx(value, abs=0.02) for name, value in one.items()
         }
+
+
+def test_a_dataset_at_the_top_of_a_disk_is_in_no_corpus(tmp_path):
+    folder = Path(tmp_path.anchor) / "prosody-nowhere"
+    assert sources.of_corpus(dataset.Dataset(folder, (), {"sample_rate": 24_000, "sources": []})) is None
