@@ -1,4 +1,4 @@
-"""Recordings and transcripts in, WAV files out.
+"""Recordings and transcripts in, WAV and FLAC files out.
 
 Whatever is read becomes mono float samples at one rate (24 kHz unless told otherwise); what was changed on the way
 stands in `Audio.notes`. A file that cannot be a recording is a `ProsodyError` in one line; what merely bodes ill is
@@ -106,11 +106,21 @@ def write_wav(path: str | os.PathLike[str], samples: np.ndarray, sample_rate: in
 
     Raises ProsodyError if the file exists and `overwrite` is false, or cannot be written.
     """
+    files.write_bytes(path, _encoded(samples, sample_rate, "WAV"), overwrite=overwrite)
+
+
+def write_flac(path: str | os.PathLike[str], samples: np.ndarray, sample_rate: int, *, overwrite: bool = False) -> None:
+    """As `write_wav`, a FLAC file: smaller, and the same samples."""
+    files.write_bytes(path, _encoded(samples, sample_rate, "FLAC"), overwrite=overwrite)
+
+
+def _encoded(samples: np.ndarray, sample_rate: int, format: str) -> bytes:
+    """The bytes of a 16-bit file; libsndfile itself would not tell why a disk takes no more."""
     import soundfile
 
-    whole = io.BytesIO()  # libsndfile itself would not tell why a disk takes no more
-    soundfile.write(whole, samples, sample_rate, subtype="PCM_16", format="WAV")
-    files.write_bytes(path, whole.getvalue(), overwrite=overwrite)
+    whole = io.BytesIO()
+    soundfile.write(whole, samples, sample_rate, subtype="PCM_16", format=format)
+    return whole.getvalue()
 
 
 def _gathered(file: soundfile.SoundFile, sample_rate: int, blocks: Iterator[np.ndarray]) -> np.ndarray:

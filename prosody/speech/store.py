@@ -12,7 +12,7 @@ from typing import Any
 from prosody import dataset, files
 from prosody.dataset import Segment
 from prosody.errors import ProsodyError
-from prosody.speech.audio import Audio, read
+from prosody.speech.audio import Audio, read, write_flac
 from prosody.speech.profile import Profile
 from prosody.speech.segment import SegmentParameters, write_segments
 
@@ -26,11 +26,8 @@ def save(
 
     Raises ProsodyError if one of the files exists or cannot be written.
     """
-    import soundfile
-
     folder = Path(folder)
-    with files.new_path(folder / RECORDING_FILE) as path:
-        soundfile.write(path, audio.samples, audio.sample_rate, subtype="PCM_16")
+    write_flac(folder / RECORDING_FILE, audio.samples, audio.sample_rate)
     write_segments(folder, audio, segments)
     info = {
         "source_file": Path(audio.path).name,
