@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _F0_STEP_S = 0.01
 _READING = 0.2  # share of the time
-_REACH_S = 0.05  # a word may reach this far out of its recording: times are rounded
 
 
 def export(arguments: Namespace) -> None:
@@ -152,6 +151,7 @@ def _f0_of(sound: Source, whole_s: float, progress: Callable[[float], None]) -> 
 
 def _refuse_across(found: Revision, edited: Annotation, sounds: Sequence[Source], path: Path) -> None:
     """Raise ProsodyError if a word would lie beyond the recording that its segment is cut from."""
+    from prosody.dataset_check import EDGE_TOLERANCE_S
     from prosody.speech.sources import owner
 
     words = iter(zip(edited.words, edited.places, strict=True))
@@ -159,7 +159,7 @@ def _refuse_across(found: Revision, edited: Annotation, sounds: Sequence[Source]
         sound = sounds[owner(sounds, (segment.start + segment.end) / 2)]
         for _ in segment.words:
             word, place = next(words)
-            if word.start < sound.start - _REACH_S or word.end > sound.end + _REACH_S:
+            if word.start < sound.start - EDGE_TOLERANCE_S or word.end > sound.end + EDGE_TOLERANCE_S:
                 span = f"({word.start:.3f} to {word.end:.3f} s)"
                 what = f"“{word.text}” {span} reaches out of the recording {sound.name}"
                 raise ProsodyError(path, place, f"{what} ({sound.start:.3f} to {sound.end:.3f} s)", "mend its times")

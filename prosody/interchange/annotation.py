@@ -9,12 +9,12 @@ from itertools import pairwise
 
 from prosody import dataset, markers
 from prosody.dataset import Dataset, Word
+from prosody.dataset_check import EDGE_TOLERANCE_S, OVERLAP_TOLERANCE_S
 from prosody.errors import ProsodyError
 from prosody.files import PathLike
 from prosody.markers import MarkedText, MarkedWord
 
 SHORTEST_S = 1e-6  # a word that takes less takes no time: it cannot be an interval
-OVERLAP_S = 0.01  # rounding of times may make neighbouring words overlap this much
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def checked(annotation: Annotation, path: PathLike | None, named: str) -> Annota
         if word.end < word.start:
             what = f"“{word.text}” ends at {word.end:g} s, before its start at {word.start:g} s"
             raise ProsodyError(path, place, what, "mend its times")
-        if word.start < at - OVERLAP_S:
+        if word.start < at - OVERLAP_TOLERANCE_S:
             what = f"“{word.text}” starts at {word.start:g} s, before “{earlier}” ends at {at:g} s"
             raise ProsodyError(path, place, what, "mend the times of the two words")
         at, earlier = word.end, word.text
@@ -132,7 +132,7 @@ def checked(annotation: Annotation, path: PathLike | None, named: str) -> Annota
 def within(annotation: Annotation, end: float, path: PathLike | None) -> None:
     """Raise ProsodyError if a word reaches beyond the recording's end, s."""
     for word, place in zip(annotation.words, annotation.places, strict=True):
-        if word.end > end + 0.05:
+        if word.end > end + EDGE_TOLERANCE_S:
             what = f"“{word.text}” ends at {word.end:.3f} s, the recording at {end:.3f} s"
             raise ProsodyError(path, place, what, "mend its times, or give the file of this recording")
 

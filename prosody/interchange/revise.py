@@ -1,8 +1,8 @@
 """A dataset with the words, times and markers that a person has edited elsewhere.
 
 A word whose times are as they were exported keeps all that was measured of it and, unless its text is another, how sure
-it is that it is said there. Every word goes to the segment in which
-its middle lies; segments keep their edges but where a word reaches out of them.
+it is that it is said there. Every word goes to the segment in which its middle lies; segments keep their edges but
+where a word reaches out of them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from itertools import accumulate
 
 from prosody import dataset, markers
 from prosody.dataset import Dataset, Segment, Word
+from prosody.dataset_check import EDGE_TOLERANCE_S
 from prosody.errors import ProsodyError
 from prosody.files import PathLike
 from prosody.interchange.annotation import Annotation, Part, in_order, of_dataset
 from prosody.markers import BY_TOKEN
 
-_REACH_S = 0.05  # a word may reach this far out of its segment
 _SAME_S = 0.001  # times are compared in this unit: ELAN rounds to milliseconds
 _BELONGS = 0.2  # share of the file's words that the dataset must have, too
 
@@ -197,17 +197,18 @@ def _edges(
     """The start and end of each segment that has words: wider where they reach out, narrower where others reach in."""
     firsts = {number: words[held[0]].start for number, held in groups.items()}
     lasts = {number: max(words[k].end for k in held) for number, held in groups.items()}
-    starts = {n: segments[n].start if first >= segments[n].start - _REACH_S else first for n, first in firsts.items()}
+    begins = {number: segments[number].start for number in groups}
+    starts = {n: begins[n] if first >= begins[n] - EDGE_TOLERANCE_S else first for n, first in firsts.items()}
     edges: dict[int, tuple[float, float]] = {}
     numbers = sorted(groups)
     earlier = 0.0
     for number, after in zip(numbers, [*numbers[1:], None], strict=True):
         start, end = starts[number], segments[number].end
-        if earlier > start + _REACH_S:
+        if earlier > start + EDGE_TOLERANCE_S:
             start = min(earlier, firsts[number])
-        if lasts[number] > end + _REACH_S:
+        if lasts[number] > end + EDGE_TOLERANCE_S:
             end = lasts[number]
-        if after is not None and starts[after] < end - _REACH_S:
+        if after is not None and starts[after] < end - EDGE_TOLERANCE_S:
             end = max(lasts[number], starts[after])
         edges[number] = (start, end)
         earlier = end
@@ -222,7 +223,7 @@ def _reaches_out(
         segment = data.segments[number]
         for k in held:
             word = edited.words[k]
-            if word.start >= segment.start - _REACH_S and word.end <= segment.end + _REACH_S:
+            if word.start >= segment.start - EDGE_TOLERANCE_S and word.end <= segment.end + EDGE_TOLERANCE_S:
                 continue
             span = f"{segment.start:.3f} to {segment.end:.3f} s"
             what = f"“{word.text}” ({word.start:.3f} to {word.end:.3f} s) reaches out of {segment.audio_file} ({span})"
@@ -239,6 +240,6 @@ def _moved_cuts(before: Sequence[Part], after: Sequence[Part]) -> bool:
     if [part.name for part in before] != [part.name for part in after]:
         return True
     return any(
-        abs(a.start - b.start) > _REACH_S + _SAME_S or abs(a.end - b.end) > _REACH_S + _SAME_S
+        abs(a.start - b.start) > EDGE_TOLERANCE_S + _SAME_S or abs(a.end - b.end) > EDGE_TOLERANCE_S + _SAME_S
         for a, b in zip(before, after, strict=True)
     )
