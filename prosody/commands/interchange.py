@@ -86,7 +86,8 @@ def _kind(path: Path) -> str:
     """What a file is by its name: ".textgrid" or ".csv"."""
     kind = path.suffix.lower()
     if kind not in (".textgrid", ".csv"):
-        raise ProsodyError(None, repr(str(path)), "is neither", "give a name that ends in .TextGrid or .csv")
+        what = "is no TextGrid and no table"
+        raise ProsodyError(None, repr(str(path)), what, "give a name that ends in .TextGrid or .csv")
     return kind
 
 
