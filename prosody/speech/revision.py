@@ -125,13 +125,16 @@ def _measured(sound: Source, words: Sequence[Word], progress: Callable[[float], 
 def _write_sounds(
     folder: Path, source: Path, segments: Sequence[Segment], recut: Sequence[str], sounds: Sequence[Source]
 ) -> None:
+    cut_from, audio = None, None  # recordings are long: each is read once for all of its segments
     for segment in segments:
         if segment.audio_file in recut:
             sound = sounds[sources.owner(sounds, (segment.start + segment.end) / 2)]
             if not sound.is_whole:
                 raise ValueError(f"{segment.audio_file} is to be cut again, but there is no recording")
+            if sound is not cut_from:
+                cut_from, audio = sound, sound.read()
             moved = replace(segment, start=max(0.0, segment.start - sound.start), end=segment.end - sound.start)
-            write_segments(folder, sound.read(), [moved])
+            write_segments(folder, audio, [moved])
             continue
         with files.new_path(folder / segment.audio_file) as path, files.telling(folder / segment.audio_file):
             shutil.copyfile(source / segment.audio_file, path)

@@ -147,6 +147,18 @@ def test_a_segment_is_cut_again_from_its_recording(here, capsys):
     assert "“Nobody”" in err and "name the folder of the recordings with --audio" in err and err.count("\n") == 1
 
 
+def test_segments_are_cut_again_from_a_recording_that_is_read_once(here, monkeypatch):
+    from prosody.speech import audio
+
+    *_, one, last = dataset.load(here / "out" / "datasets" / "anna").segments
+    edit(here / "a.csv", "end", one.words[-1].text, later(one.end - one.words[-1].end + 0.2))
+    edit(here / "a.csv", "start", last.words[0].text, later(last.start - last.words[0].start - 0.2))
+    paths, read = [], audio.read
+    monkeypatch.setattr(audio, "read", lambda path, **options: paths.append(path) or read(path, **options))
+    assert cli.main(["import", "out/datasets/anna", "a.csv", "-o", "mine"]) == 0
+    assert [path.name for path in paths] == ["tuesday.wav"] * 2  # to measure, to cut
+
+
 def test_mistakes_about_the_recordings(here, capsys):
     edit(here / "a.csv", "end", "went", later(-0.05))
     words = ["import", "out/datasets/anna", "a.csv", "-o", "mine", "--audio"]
