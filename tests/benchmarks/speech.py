@@ -54,7 +54,7 @@ def rows(found: dict[str, Any]) -> Iterator[tuple[str, str, str, str, bool]]:
             f"prominence, wavelet ({p['words']} words): Spearman",
             f"{p['ours']:.3f}",
             "0.75",
-            f"duration {p['word duration alone']:.3f}{peer}",
+            f"word class {p['content words']:.3f}, duration {p['word duration alone']:.3f}{peer}",
             p["ours"] >= 0.75,
         )
     if found["pauses"]:
