@@ -91,9 +91,11 @@ def test_the_threshold_rises_above_noise():
 def test_the_rumble_filter_is_a_butterworth_high_pass(rate):
     sound = noise(1.7, rate=rate, level=0.1) + np.float32(0.3)
     want = sosfilt(butter(2, 70, "highpass", fs=rate, output="sos"), sound)
+    edges = np.round(np.arange(170) * 0.01 * rate).astype(int)
+    power = np.add.reduceat(np.square(want), edges) / np.diff(edges, append=len(want))
     for size in (37, 5_000, len(sound)):
         blocks = [sound[i : i + size] for i in range(0, len(sound), size)]
-        assert np.abs(np.concatenate(list(energy._without_rumble(blocks, rate))) - want).max() < 1e-12
+        assert np.abs(energy_of_blocks(blocks, rate) - 10 * np.log10(power / power.max())).max() < 1e-9
 
 
 def test_a_file_as_its_samples(tmp_path):
