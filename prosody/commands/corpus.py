@@ -28,9 +28,9 @@ def corpus(arguments: Namespace) -> int:
     if arguments.workers is not None and arguments.workers < 1:
         raise ProsodyError(None, "--workers", f"is {arguments.workers}", "give a number from 1 on")
     parameters = load_parameters(arguments.parameters) if arguments.parameters else None
-    with _Bar() as bar, workers.processes(arguments.workers or workers.available()) as pool:
+    with _Bar() as shown, workers.processes(arguments.workers or workers.available()) as pool:
         options = {"executor": pool, "parameters": parameters, "datasets": arguments.datasets}
-        made = process(arguments.folder, arguments.out, progress=bar.step, **options)
+        made = process(arguments.folder, arguments.out, progress=shown.step, **options)
     for error in made.failures:
         tell(f"prosody: {error}")
     if arguments.json:

@@ -62,7 +62,10 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Score:
-    """How far what is heard agrees with a marker's `n` places. f1_after: on stretches that were not fitted on."""
+    """How far what is heard agrees with a marker's `n` places.
+
+    f1_after: on stretches of time that were not fitted on; whether a threshold is moved at all was decided on them.
+    """
 
     marker: str
     n: int

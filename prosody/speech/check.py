@@ -55,10 +55,12 @@ class DataCheck:
 
     @property
     def errors(self) -> tuple[Finding, ...]:
+        """Those for which no work should be begun."""
         return tuple(finding for finding in self.findings if finding.level == "error")
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
+        """Those that bode ill for the outcome."""
         return tuple(finding for finding in self.findings if finding.level == "warning")
 
     def lines(self) -> list[str]:

@@ -23,9 +23,8 @@ class Profile:
 
     f0_median_hz, f0_spread_st (interquartile range / 1.35): of voiced frames; None if nothing is voiced.
     energy_spread_db: of words, likewise. words_per_minute: pauses included. pauses_per_minute, pause_median_s: of
-    pauses from 0.2 s. markers_per_100_words: token → rate, of the markers that were
-    chosen: a dataset's own, be they written or heard. words_without_f0: share (0..1) of the words that take time; None
-    if there are none.
+    pauses from 0.2 s. markers_per_100_words: token → rate, of the markers that were chosen: a dataset's own, be they
+    written or heard. words_without_f0: share (0..1) of the words that take time; None if there are none.
     """
 
     f0_median_hz: float | None

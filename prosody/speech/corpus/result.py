@@ -132,6 +132,7 @@ def _key(task: Task, hashes: Sequence[str]) -> str:
 
 @cache
 def versions() -> list[str]:
+    """The tools that hear, each with its version; those that are not installed are left out."""
     found = []
     for name in _TOOLS:
         with suppress(importlib.metadata.PackageNotFoundError):
