@@ -1,8 +1,8 @@
 """A dataset with the words, times and markers that a person has edited elsewhere.
 
 A word whose times are as they were exported keeps all that was measured of it and, unless its text is another, how sure
-it is that it is said there. Every word goes to the segment in which its middle lies; segments keep their edges but
-where a word reaches out of them.
+it is that it is said there. One with other letters is measured again, since its sounds and its class count. Every word
+goes to the segment in which its middle lies; segments keep their edges but where a word reaches out of them.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def revise(
         is_edited = text != as_exported or _times(now) != _times(before) or number in recut
         changed += is_edited
         done.append(replace(now, review=review) if is_edited or all_reviewed else now)
-    stale = tuple(k for k in range(len(words)) if _is_stale(matches, k))
+    stale = tuple(
+        k for k in range(len(words)) if _is_stale(matches, k) or _is_respelled(original.words, words, matches, k)
+    )
     gone = tuple(one.audio_file for number, one in enumerate(data.segments) if number not in groups)
     cut = tuple(data.segments[number].audio_file for number in recut)
     return Revision(tuple(done), cut, stale, changed, gone, _moved_cuts(original.parts, edited.parts))
@@ -146,6 +148,16 @@ def _is_stale(matches: Sequence[int | None], k: int) -> bool:
     if matches[k] is None:
         return True
     return matches[k] != (0 if k == 0 else -1 if matches[k - 1] is None else matches[k - 1] + 1)
+
+
+def _is_respelled(before: Sequence[Word], after: Sequence[Word], matches: Sequence[int | None], k: int) -> bool:
+    """Whether a word that is where it was has other letters now; case and punctuation say nothing of how it sounds."""
+    match = matches[k]
+    return match is not None and _letters(after[k].text) != _letters(before[match].text)
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.lower() if character.isalnum())
 
 
 def _unmeasured(words: Sequence[Word]) -> Word:

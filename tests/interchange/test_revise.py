@@ -91,6 +91,12 @@ def test_markers_and_spelling_change_and_measurements_stay(made):
     assert (found.stale, found.changed) == ((), 1)
 
 
+def test_a_word_with_other_letters_is_to_be_measured_again(made):
+    """Its sounds tell how long it should be, its class how readily it is emphasised."""
+    data = dataset.load(made)
+    assert revised(data, edited(data, (1, {"text": "truly"}), (4, {"text": "It!"}))).stale == (1,)
+
+
 def test_a_word_with_other_times_is_to_be_measured_again_and_the_gap_after_it(made):
     data = dataset.load(made)
     found = revised(data, edited(data, (4, {"end": 3.4})))
