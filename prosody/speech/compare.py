@@ -13,6 +13,7 @@ from prosody.dataset import Word
 from prosody.errors import one_line
 from prosody.speech.align import SUPPORTED
 from prosody.speech.detect import HEARD, agreement
+from prosody.speech.profile import without_f0
 
 Slots = Sequence[Sequence[str]]
 MANY_WITHOUT_F0 = 0.25  # of the words; in read and spontaneous speech of a clear voice up to 0.17 have none
@@ -39,14 +40,9 @@ def _is_unsupported(word: Word) -> bool:
     return word.confidence is not None and word.confidence < SUPPORTED
 
 
-def without_f0(measured: Sequence[Mapping[str, float | None]]) -> int:
-    """How many words that take time have no f0: nothing can be told of their pitch, and no marker of it is heard."""
-    return sum(bool(word["duration_s"]) and word["f0_level_st"] is None for word in measured)
-
-
 def voice_line(measured: Sequence[Mapping[str, float | None]]) -> str:
     """In how many words no pitch marker can be heard, and why, where they are many."""
-    n, n_words = without_f0(measured), sum(bool(word["duration_s"]) for word in measured)
+    n, n_words = without_f0(measured)
     told = "Words without f0, where no pitch marker can be heard: "
     if not n:
         return f"{told}none of {n_words:,}."
@@ -56,7 +52,8 @@ def voice_line(measured: Sequence[Mapping[str, float | None]]) -> str:
 
 def is_unvoiced(measured: Sequence[Mapping[str, float | None]]) -> bool:
     """Whether more words have no f0 than in a clear voice."""
-    return without_f0(measured) > MANY_WITHOUT_F0 * sum(bool(word["duration_s"]) for word in measured)
+    n, n_words = without_f0(measured)
+    return n > MANY_WITHOUT_F0 * n_words
 
 
 def compare(written: Slots, heard: Slots) -> dict[str, dict[str, float]]:

@@ -58,6 +58,12 @@ def profile(
     return _profile(*f0, measured, written, duration_s)
 
 
+def without_f0(measured: Sequence[Mapping[str, float | None]]) -> tuple[int, int]:
+    """How many words have no f0, of how many that take time: no marker of pitch can be heard in those."""
+    timed = [one for one in measured if one.get("duration_s")]
+    return sum(one.get("f0_level_st") is None for one in timed), len(timed)
+
+
 def f0_counts(tracks: Tracks) -> dict[str, int]:
     """How many voiced frames of a recording lie at which f0: number of the 0.1 st step above 1 Hz → frames.
 
@@ -133,7 +139,7 @@ def _profile(
 ) -> Profile:
     energy = [m["energy_db"] for m in measured if m.get("energy_db") is not None]
     pauses = [m["pause_before_s"] for m in measured if _is_pause(m)]
-    timed = [m for m in measured if m.get("duration_s")]
+    n_without, n_timed = without_f0(measured)
     n_words, minutes = max(len(measured), 1), max(duration_s, 1e-3) / 60
     return Profile(
         f0_median_hz=f0_median_hz,
@@ -143,7 +149,7 @@ def _profile(
         pauses_per_minute=len(pauses) / minutes,
         pause_median_s=float(np.median(pauses)) if pauses else None,
         markers_per_100_words={t: 100 * sum(t in w for w in written) / n_words for t in markers.TOKENS},
-        words_without_f0=sum(m["f0_level_st"] is None for m in timed) / len(timed) if timed else None,
+        words_without_f0=n_without / n_timed if n_timed else None,
     )
 
 

@@ -136,7 +136,7 @@ def write_words(out: Path, recordings: Sequence[Recording], results: Mapping[str
             for one, data in loaded:
                 if not columns:
                     columns = list(data["words"][0]["measured"])
-                    writer.writerow([*_FIRST, *columns, *(f"evidence {token}" for token in markers.TOKENS)])
+                    writer.writerow([*_FIRST, *columns, *(f"evidence_{marker.name}" for marker in markers.MARKERS)])
                 writer.writerows(_rows(one, data, columns))
             if loaded:
                 contents.speakers[speaker] = _speaker([data for _, data in loaded])
