@@ -74,11 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(words)
     except ProsodyError as error:
-        sys.stderr.write(f"prosody: {error}\n")
-        return 2
+        return _ended(str(error), 2)
     except KeyboardInterrupt:
-        sys.stderr.write("prosody: interrupted\n")
-        return 130
+        return _ended("interrupted", 130)
     except BrokenPipeError:  # whoever read our output has enough: `prosody runs | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -87,8 +85,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries once more at its end
         told = f"the output cannot be written ({error.strerror})"
-        sys.stderr.write(f"prosody: {told} — make room, or send it elsewhere\n")
-        return 2
+        return _ended(f"{told} — make room, or send it elsewhere", 2)
+
+
+def _ended(told: str, code: int) -> int:
+    """Tell why a command ends; returns its exit code."""
+    try:
+        sys.stderr.write(f"prosody: {told}\n")
+        sys.stderr.flush()
+    except OSError:  # the disk is full behind stderr, too: nobody can be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    return code
 
 
 def _run(words: list[str]) -> int:
@@ -116,7 +123,10 @@ def _run(words: list[str]) -> int:
 
 
 def _readable_streams() -> None:
-    """Text that the terminal cannot show must not end the program (Windows code pages)."""
+    """What a stream cannot show must not end the program (Windows code pages), nor one that is closed (`2>&-`)."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in this order they get 0, 1, 2 again
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (it stays open)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

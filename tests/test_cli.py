@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import wave
@@ -256,6 +257,17 @@ def test_a_full_disk_behind_stdout_is_one_line(command, unbuffered):
     assert done.returncode == 2
     assert done.stderr.count(b"\n") == 1, done.stderr
     assert b"the output cannot be written (No space left on device)" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no shell that closes streams")
+@pytest.mark.parametrize(("command", "closed", "code"), [
+    ("runs --json", ">&-", 0), ("runs", "2>&-", 0), ("runs", "<&- >&- 2>&-", 0), ("pauses nowhere.wav", "2>&-", 2),
+    ("pauses nowhere.wav", "2>/dev/full", 2), ("align nowhere.wav -", "<&-", 2),
+])  # fmt: skip
+def test_streams_that_are_closed_or_full_change_nothing(command, closed, code):
+    line = f"{shlex.quote(sys.executable)} -m prosody {command} {closed}"
+    done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("Traceback")) == (code, 0), done.stderr
 
 
 def test_starting_is_quick_and_brings_in_nothing_heavy():
