@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, InvalidStateError, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 K, T, R = TypeVar("K"), TypeVar("T"), TypeVar("R")
 _TICK_S = 1.0
@@ -72,7 +72,7 @@ def processes(n: int) -> Iterator[Executor]:
     """
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(n, _MOST), mp_context=context, initializer=_begin)
+    pool = _Pool(min(n, _MOST), mp_context=context, initializer=_begin)
     try:
         yield pool
     except BaseException:
@@ -83,6 +83,19 @@ def processes(n: int) -> Iterator[Executor]:
         raise
     else:
         pool.shutdown()
+
+
+class _Pool(ProcessPoolExecutor):
+    """A pool whose workers, which begin when tasks are submitted, never hear Ctrl-C, not even before `_begin`."""
+
+    def submit(self, *arguments: Any, **options: Any) -> Future[Any]:
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            return super().submit(*arguments, **options)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a new process inherits it
+        try:
+            return super().submit(*arguments, **options)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
