@@ -48,16 +48,16 @@ def of_recording(audio: Audio) -> list[Source]:
 
 
 def of_folder(data: Dataset, folder: str | os.PathLike[str]) -> list[Source]:
-    """The recordings of a dataset of several, anywhere below a folder.
+    """The recordings of a dataset of several, anywhere below a folder; links are followed, as `corpus` does.
 
     Raises ProsodyError if one of them is not there, or is another than when the dataset was made.
     """
     from prosody.speech.audio import read
-    from prosody.speech.corpus.recordings import AUDIO
+    from prosody.speech.corpus.recordings import AUDIO, folders
 
     folder, rate = Path(folder), data.info["sample_rate"]
     there: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in (here / name for here, names in folders(folder, set(), []) for name in names):
         if path.suffix.lower() in AUDIO and path.is_file():
             there.setdefault(unicodedata.normalize("NFC", path.stem), []).append(path)
     found = []

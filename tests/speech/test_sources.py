@@ -1,11 +1,12 @@
 """What a dataset's segments tell of its recording when that is not at hand."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from prosody import dataset, markers
+from prosody import dataset, files, markers
 from prosody.speech import sources
 from prosody.speech.audio import read, write_wav
 from prosody.speech.corpus.process import process
@@ -40,3 +41,14 @@ def test_segments_are_as_good_as_the_recording(tmp_path, noise):
 def test_a_dataset_at_the_top_of_a_disk_is_in_no_corpus(tmp_path):
     folder = Path(tmp_path.anchor) / "prosody-nowhere"
     assert sources.of_corpus(dataset.Dataset(folder, (), {"sample_rate": 24_000, "sources": []})) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_recordings_in_folders_that_are_linked(tmp_path):
+    write_wav(tmp_path / "elsewhere" / "a.wav", np.zeros(100, dtype=np.float32), 24_000)
+    (tmp_path / "talks").mkdir()
+    (tmp_path / "talks" / "anna").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "talks" / "itself").symlink_to(tmp_path / "talks")
+    told = {"name": "anna/a", "sha256": files.sha256(tmp_path / "elsewhere" / "a.wav"), "start": 0.0, "duration": 0.1}
+    data = dataset.Dataset(tmp_path, (), {"sources": [told], "sample_rate": 24_000})
+    assert [one.name for one in sources.of_folder(data, tmp_path / "talks")] == ["anna/a"]

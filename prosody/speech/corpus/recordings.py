@@ -48,15 +48,18 @@ def find(
     seen = set() if leave_out is None else {os.path.realpath(leave_out)}
     found: list[Recording] = []
     failures: list[ProsodyError] = []
-    for here, names in _folders(folder, seen, failures):
+    for here, names in folders(folder, seen, failures):
         _pair(folder, here, names, found, failures)
     if failures and failures[0].path == os.fspath(folder):
         raise failures[0]
     return sorted(found, key=lambda one: one.name), sorted(failures, key=lambda one: one.path or "")
 
 
-def _folders(top: Path, seen: set[str], failures: list[ProsodyError]) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder with the names of its files."""
+def folders(top: Path, seen: set[str], failures: list[ProsodyError]) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder with the names of its files, nothing hidden; those whose real path is in `seen` are left out.
+
+    seen, failures: what was looked at, and what could not be, is added.
+    """
     waiting = [top]
     while waiting:
         here = waiting.pop(0)
