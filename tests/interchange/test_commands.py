@@ -4,12 +4,14 @@ import errno
 import json
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from prosody import cli, dataset
+from prosody.commands import interchange
 from prosody.interchange import table, textgrid
 from prosody.interchange.tiers import from_textgrid
 
@@ -233,3 +235,7 @@ def test_a_disk_that_is_full_when_importing(made, tmp_path, capsys, monkeypatch)
     monkeypatch.setattr("shutil.copyfile", full)
     assert "the disk is full" in refused(capsys, "import", made, "talk.csv", "-o", "mine")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(("mine", ".tmp"))]
+
+
+def test_a_dataset_that_lies_right_below_the_root_has_no_run():
+    assert interchange._upstream_recording(Path(Path.cwd().anchor, "nowhere")) is None
