@@ -141,9 +141,9 @@ def _rows(text: str, path: PathLike | None) -> list[_Row]:
 
 def _in_file_order(rows: list[_Row], path: PathLike | None) -> list[_Row]:
     """The rows by segment and word, if both columns are there and the rows are not in that order already."""
-    if not all(row.cells.get("word", "").strip() for row in rows):
+    if not all("segment" in row.cells and row.cells.get("word", "").strip() for row in rows):
         return rows
-    keys = [(row.cells.get("segment", ""), _number(row, "word", path)) for row in rows]
+    keys = [(row.cells["segment"], _number(row, "word", path)) for row in rows]
     seen: list[str] = []
     for segment, _ in keys:
         if not seen or seen[-1] != segment:

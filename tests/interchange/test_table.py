@@ -115,6 +115,12 @@ def test_what_spreadsheets_make_of_it_is_read(text):
     assert all(not w.measured for w in read.words)
 
 
+def test_rows_without_segments_stay_in_their_order():
+    """The numbers of words begin anew in each segment: without these they sort nothing."""
+    rows = ["word,text,start,end,markers", "1,It,0,0.4,", "2,rains.,0.4,1,", "1,We,1.5,2,", "2,stay.,2,2.5,"]
+    assert [word.text for word in table.parse("\n".join(rows)).words] == ["It", "rains.", "We", "stay."]
+
+
 def test_rows_sorted_by_something_else_are_put_back():
     lines = table.render(ANNOTATION).splitlines()
     shuffled = "\n".join([lines[0], *sorted(lines[1:], key=lambda line: line[::-1])])
