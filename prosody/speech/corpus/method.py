@@ -13,6 +13,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from prosody.errors import ProsodyError
+
 _ROOT = __name__.partition(".")[0]
 _FOLDER = Path(__file__).parents[__name__.count(".") - 1]
 _IMPORT = re.compile(rf"^[ \t]*(?:from ({_ROOT}[\w.]*) import (\([^)]*\)|.*)|import ({_ROOT}[\w.]*))".encode(), re.M)
@@ -31,7 +33,10 @@ def of(module: str) -> str:
 
 
 def sources(module: str) -> dict[str, bytes]:
-    """The name and the text of a module and of all that it imports of this package, wherever the import stands."""
+    """The name and the text of a module and of all that it imports of this package, wherever the import stands.
+
+    Raises ProsodyError if its text is not there: it was installed without, or in a zip file.
+    """
     found: dict[str, bytes] = {}
     waiting = [module]
     while waiting:
@@ -44,7 +49,8 @@ def sources(module: str) -> dict[str, bytes]:
             waiting += [one.decode() for one in (package, whole) if one]
             waiting += [f"{package.decode()}.{one.decode()}" for one in re.findall(rb"\w+", names)]
     if not found:
-        raise FileNotFoundError(f"the source of {module} is not there, nor below {_FOLDER}")
+        what = f"holds no source of {module}, by which results are known"
+        raise ProsodyError(_FOLDER, None, what, "install the package with its .py files, not zipped")
     return found
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import prosody
 from prosody import markers
+from prosody.errors import ProsodyError
 from prosody.interchange import textgrid
 from prosody.speech.corpus import method, result
 from prosody.voice.speak import speak
@@ -84,5 +85,5 @@ def test_all_that_a_hearing_loads_counts(tmp_path):
 
 
 def test_a_module_that_there_is_not():
-    with pytest.raises(FileNotFoundError, match=r"prosody\.nowhere"):
+    with pytest.raises(ProsodyError, match=r"prosody: holds no source of prosody\.nowhere, .* — install"):
         method.of("prosody.nowhere")
