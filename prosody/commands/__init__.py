@@ -28,10 +28,15 @@ def tell(line: str) -> None:
 @contextmanager
 def bar(label: str) -> Iterator[Callable[[float], None]]:
     """A bar on stderr while something long is at work, where stderr is a terminal; a function of the share done."""
+    import shutil
+
     from tqdm import tqdm
 
+    size = shutil.get_terminal_size()  # not 0 where the terminal tells none, for which nothing would be shown
     shape = "{desc} {percentage:3.0f} %|{bar}| {remaining} left"
-    with tqdm(total=1.0, desc=label, file=sys.stderr, bar_format=shape, miniters=0, disable=None, leave=False) as shown:
+    options = {"bar_format": shape, "miniters": 0, "disable": None, "leave": False}
+    options |= {"ncols": size.columns, "nrows": size.lines}
+    with tqdm(total=1.0, desc=label, file=sys.stderr, **options) as shown:
         yield lambda share: shown.update(share - shown.n)
 
 

@@ -46,13 +46,18 @@ def check(arguments: Namespace) -> int:
 
 def pauses(arguments: Namespace) -> None:
     """The segments and the pauses of a recording, told from its energy; it is never in memory whole."""
-    from prosody.speech.segment import SegmentParameters, energy_of_file, pause_spans, segment_spans
+    from prosody.speech.segment import NOISY_DB, SegmentParameters, energy_of_file, pause_spans, segment_spans
 
     p = SegmentParameters()
     with bar("listening") as progress:
         energy = energy_of_file(arguments.audio, hop_s=p.hop_s, progress=progress)
     segments = segment_spans(energy, parameters=p)
-    silences = pause_spans(energy, hop_s=p.hop_s, threshold_db=p.threshold_for(energy), min_pause_s=p.inner_pause_s)
+    threshold = p.threshold_for(energy)
+    silences = pause_spans(energy, hop_s=p.hop_s, threshold_db=threshold, min_pause_s=p.inner_pause_s)
+    silences = [s for s in silences if segments[0].start <= s.start and s.end <= segments[-1].end]  # speech around it
+    if threshold > NOISY_DB:
+        why = f"the noise is so loud that silence is what lies below {threshold:.0f} dB"
+        tell(f"{why}: pauses may be missed; with a transcript, `prosody detect` finds them between the words")
     token = {True: "<pause_long>", False: "<pause_short>"}
     told = [(span, token[span.duration >= p.split_pause_s]) for span in silences]
     if arguments.json:

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from prosody.markers import MARKERS
 from prosody.notebook import style
 
+_FEW_SEGMENTS = 6
 Curve = Sequence[tuple[int, float]]
 
 
@@ -74,7 +75,8 @@ def segment_lengths(durations: Sequence[float]) -> go.Figure:
         title = f"Segment lengths: {len(durations)} segments, {durations.sum() / 60:.1f} min, median {median:.1f} s"
         figure.add_vline(x=median, line={"color": style.ACCENT, "dash": "dash", "width": 1.5})
     figure.update_xaxes(title_text="length (s)")
-    figure.update_yaxes(title_text="segments", rangemode="tozero")
+    few = {"dtick": 1} if len(durations) and counted.max() < _FEW_SEGMENTS else {}  # or there are halves on the axis
+    figure.update_yaxes(title_text="segments", rangemode="tozero", **few)
     return style.dress(figure, title=title, height=320)
 
 

@@ -72,7 +72,10 @@ def _add_energy(figure: go.Figure, energy_db: np.ndarray, hop_s: float, threshol
         max_points=3 * style.MAX_POINTS,
     )
     dashed = {"color": style.ACCENT, "dash": "dash", "width": 1.5}
-    label = {"text": f"threshold {threshold_db:g} dB".replace("-", "−"), "font": {"color": style.ACCENT, "size": 11}}
+    label = {
+        "text": f"threshold {round(threshold_db, 1):g} dB".replace("-", "−"),
+        "font": {"color": style.ACCENT, "size": 11},
+    }
     figure.add_hline(y=threshold_db, line=dashed, annotation=label, annotation_position="bottom right", row=2, col=1)
     floor = max(_FLOOR_DB, min(float(energy.min(initial=0)), threshold_db) - 6)
     figure.update_yaxes(title_text="energy (dB re peak)", range=[floor, 3], fixedrange=True, row=2, col=1)

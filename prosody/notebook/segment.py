@@ -235,7 +235,12 @@ def _add_energy(figure: go.Figure, tracks: Tracks, ends: tuple[float, float]) ->
     label = f"silence below {threshold:.0f} dB".replace("-", "−")
     _note(figure, label, y=threshold, yref="y4", yanchor="top", font={"size": 10, "color": style.ACCENT})
     figure.update_yaxes(
-        title_text="energy (dB)", range=[threshold - _BELOW_THRESHOLD_DB, 3], nticks=4, fixedrange=True, row=3, col=1
+        title_text="energy<br>(dB re peak)",
+        range=[threshold - _BELOW_THRESHOLD_DB, 3],
+        nticks=4,
+        fixedrange=True,
+        row=3,
+        col=1,
     )
 
 

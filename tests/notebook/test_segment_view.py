@@ -59,7 +59,7 @@ def test_a_segment_lies_at_its_time_in_the_recording(view, assert_dressed):
     assert_dressed(figure)
     assert figure.layout.xaxis.range == (12.0, 14.5)
     titles = {figure.layout[name].title.text for name in figure.layout if name[1:5] == "axis"} - {None}
-    assert titles == {"f0 (Hz)", "re median (st)", "energy (dB)", "amplitude", "time in the recording (s)"}
+    assert titles == {"f0 (Hz)", "re median (st)", "energy<br>(dB re peak)", "amplitude", "time in the recording (s)"}
     (f0,) = [trace for trace in figure.data if trace.line.color == style.F0]
     assert 12.0 <= f0.x[0] < 12.02
     assert f0.y[0] == 110 and np.isnan(f0.y[-1])

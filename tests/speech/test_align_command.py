@@ -2,11 +2,13 @@
 
 import io
 import json
+import os
 import sys
 
 import pytest
 
 from prosody import cli, markers
+from prosody.commands import bar
 from prosody.voice.speak import speak
 
 SAID = "We had soup and bread in the garden. Then we went back to work."
@@ -74,3 +76,14 @@ def test_a_terminal_shows_how_long_it_takes(recording, words, monkeypatch, tmp_p
     monkeypatch.setattr("sys.stderr", Terminal())
     assert cli.main([words[0], recording, SAID, *words[1:]]) == 0
     assert " left" in sys.stderr.getvalue()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pty")
+def test_a_terminal_that_tells_no_size_shows_how_far_it_is(monkeypatch):
+    ours, its = os.openpty()
+    with open(its, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with bar("aligning") as progress:
+            progress(0.5)
+        assert b"aligning" in os.read(ours, 1000)
+    os.close(ours)

@@ -50,6 +50,21 @@ def test_as_text(talk, capsys):
     ]
 
 
+def test_silence_around_the_speech_is_no_pause(talk, tmp_path, capsys):
+    around = np.concatenate([silence(1.5), tone(2.0), silence(0.5), tone(2.0), silence(1.5)])
+    write_wav(tmp_path / "around.wav", around, RATE)
+    assert cli.main(["pauses", str(tmp_path / "around.wav"), "--json"]) == 0
+    assert [pause["marker"] for pause in json.loads(capsys.readouterr().out)["pauses"]] == ["<pause_short>"]
+
+
+def test_noise_that_hides_pauses_is_told(talk, tmp_path, capsys):
+    sound = np.concatenate([tone(2.0), silence(0.9), tone(2.0)])
+    hiss = np.random.default_rng(0).normal(0, np.sqrt(np.mean(sound**2)) / 10, len(sound))
+    write_wav(tmp_path / "noisy.wav", (sound + hiss).astype(np.float32), RATE)
+    assert cli.main(["pauses", str(tmp_path / "noisy.wav")]) == 0
+    assert "pauses may be missed" in capsys.readouterr().err
+
+
 def test_what_is_no_recording(tmp_path, capsys):
     (tmp_path / "talk.wav").write_bytes(b"This is what I said.\n")
     assert cli.main(["pauses", str(tmp_path / "talk.wav")]) == 2
