@@ -69,7 +69,8 @@ def refuse_other(
         quoted = " ".join(words[start : min(start + 4, stop)])
         what = f"{stop - start:,} of the transcript's {len(words):,} words in a row are not in it, from “{quoted} …” on"
         raise ProsodyError(audio.path, None, f"{what}; {supported}", _THIS_ONE)
-    by_chance = BELONGS + _BY_CHANCE * math.sqrt(BELONGS * (1 - BELONGS) / len(words))
+    n_different = len(set(task.tokens))  # a word that is said again and again tells little more than once
+    by_chance = BELONGS + _BY_CHANCE * math.sqrt(BELONGS * (1 - BELONGS) / n_different)
     if share < min(by_chance, 1.0) and fits_better_than_mirrored(task, known, parts) < _FITS_BETTER:
         raise _other_words(audio, share)
 

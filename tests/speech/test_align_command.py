@@ -81,6 +81,7 @@ def test_a_terminal_shows_how_long_it_takes(recording, words, monkeypatch, tmp_p
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pty")
 def test_a_terminal_that_tells_no_size_shows_how_far_it_is(monkeypatch):
     ours, its = os.openpty()
+    os.set_blocking(ours, False)
     with open(its, "w", encoding="utf-8") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
         with bar("aligning") as progress:
