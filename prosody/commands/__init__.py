@@ -6,6 +6,7 @@ Here: what they share.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,8 +29,6 @@ def tell(line: str) -> None:
 @contextmanager
 def bar(label: str) -> Iterator[Callable[[float], None]]:
     """A bar on stderr while something long is at work, where stderr is a terminal; a function of the share done."""
-    import shutil
-
     from tqdm import tqdm
 
     size = shutil.get_terminal_size()  # not 0 where the terminal tells none, for which nothing would be shown

@@ -51,6 +51,8 @@ __all__ = [
     "write_segments",
 ]
 
+NOISY_DB = -29.0  # a threshold above this tells of noise in which pauses are missed
+
 
 @dataclass(frozen=True)
 class SegmentParameters:
@@ -88,7 +90,6 @@ class SegmentParameters:
         return threshold_above_noise(energy, threshold_db=self.threshold_db, noise_margin_db=self.noise_margin_db)
 
 
-NOISY_DB = -29.0  # a threshold above this tells of noise in which pauses are missed
 _RANGES = {
     "hop_s": (0.001, 0.1),
     "threshold_db": (-90.0, -1.0),
