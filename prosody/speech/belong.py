@@ -78,9 +78,9 @@ def refuse_other(
 def fits_better_than_mirrored(task: Task, known: Lexicon, parts: Sequence[Stretch]) -> float:
     """By how much the words fit better than their mirror image, in log likelihood a frame; infinite if none tells.
 
-    Both are forced onto the first parts, a minute in all, and in one way: by the words' fit where they were placed, more
-    foreign texts pass. A part onto which either cannot be forced tells nothing, nor does one that reads the same both
-    ways.
+    Both are forced onto the first parts, a minute in all, and in one way: by the words' fit where they were placed,
+    more foreign texts pass. A part onto which either cannot be forced tells nothing, nor does one that reads the same
+    both ways.
     """
     mirrored = {
         token: tuple(phones[::-1] for phones in pronunciations)
