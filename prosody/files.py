@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,6 +44,61 @@ def new_path(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     finally:
         with suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
+    """A temporary folder beside `path` to fill; synced and renamed to `path` when the block succeeds, else removed.
+
+    An earlier folder of that name is replaced, if `overwrite` allows it, in two renames: should the second fail, it is
+    put back. Raises ProsodyError if `path` exists and `overwrite` is false, or cannot be written.
+    """
+    path = Path(path)
+    temporary = path.parent / f".tmp-{secrets.token_hex(6)}"
+    try:
+        with telling(path):
+            if os.path.lexists(path) and not overwrite:
+                raise ProsodyError(path, None, "already exists", "give another name, or allow it to be overwritten")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
+        yield temporary
+        with telling(path):
+            for written in temporary.rglob("*"):
+                if written.is_file():
+                    _sync(written)
+            _sync_folder(temporary)
+            _exchange(temporary, path)
+            _sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_folder(path: PathLike) -> None:
+    """Remove a folder so that no half of it is ever seen under its name. One that is gone already is no trouble."""
+    path = Path(path)
+    temporary = path.parent / f".tmp-{secrets.token_hex(6)}"
+    with telling(path), suppress(FileNotFoundError):
+        os.replace(path, temporary)
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _exchange(new: Path, path: Path) -> None:
+    """Rename `new` to `path`, in place of the folder that may be there."""
+    if not os.path.lexists(path):
+        new.rename(path)
+        return
+    old = path.parent / f".tmp-{secrets.token_hex(6)}"
+    try:
+        path.rename(old)
+        try:
+            new.rename(path)
+        except OSError:
+            old.rename(path)
+            raise
+    except OSError as error:
+        what, remedy = f"cannot be replaced ({error.strerror})", "close the program that holds it"
+        raise ProsodyError(path, None, what, remedy) from error
+    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

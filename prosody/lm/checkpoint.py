@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,20 +15,25 @@ from prosody import files, markers
 from prosody.errors import ProsodyError
 from prosody.lm.base import BUILT_IN, Base, load_base
 from prosody.lm.lora import add_marker_rows
+from prosody.lm.slots import READINGS, Reference
 from prosody.lm.tokenizer import MarkerTokenizer
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
+    from prosody.lm.acoustic import AcousticHead, Scale
+
 ADAPTER_FOLDER = "janus_prosody_lora"
 CARD_FILE = "janus_prosody.json"
-FORMAT_VERSION = 2  # of the card; 1 decided a slot before its word was read again
+FORMAT_VERSION = 3  # of the card; 2 and 1 set a marker's logit against the next token's
 DEFAULT_THRESHOLD, DEFAULT_WINDOW_WORDS = 0.4, 60  # where a card says nothing
 _CARD_FIELDS: dict[str, Callable[[Any], bool]] = {
     "format_version": lambda value: value == FORMAT_VERSION,
     "base": lambda x: isinstance(x, str) and x != "",
     "width": lambda x: type(x) is int,
     "vocabulary": lambda x: type(x) is int,
+    "reading": lambda x: x in READINGS,
+    "reference": lambda x: _is_reference(x),
     "threshold": lambda x: type(x) in (int, float) and 0 <= x <= 1,
     "window_words": lambda x: type(x) is int and x >= 1,
 }
@@ -39,53 +42,57 @@ _HUB_ID = {BUILT_IN: "HuggingFaceTB/SmolLM2-135M-Instruct"}
 
 @dataclass(frozen=True)
 class Adapter:
-    """A trained adapter on its base. `card`: what `CARD_FILE` says (base, counts, figures, run)."""
+    """A trained adapter on its base.
+
+    card: what `CARD_FILE` says (base, counts, figures, run). head: predicts measurements, with the speaker's scale;
+    None where nothing was measured.
+    """
 
     folder: Path
     base: Base
     model: PeftModel
     tokenizer: MarkerTokenizer
     card: Mapping[str, Any]
+    head: tuple[AcousticHead, Scale] | None = None
+
+    @property
+    def reference(self) -> Reference:
+        """What markers' logits are set against."""
+        return Reference(self.card["reference"]["scale"], self.card["reference"]["offsets"])
 
 
-def save_adapter(model: PeftModel, base: Base, folder: Path, *, card: Mapping[str, Any]) -> None:
+def save_adapter(
+    model: PeftModel,
+    base: Base,
+    folder: Path,
+    *,
+    card: Mapping[str, Any],
+    head: tuple[AcousticHead, Scale] | None = None,
+) -> None:
     """Write the adapter whole or not at all: safetensors, PEFT's config, a card for people and one for programs.
 
-    card: JSON values; `base`, `width` and `vocabulary` are added. An earlier folder of the same name is replaced.
+    card: JSON values, `reference` and `reading` among them; `base`, `width` and `vocabulary` are added. head: goes into
+    a file of its own. An earlier folder of the same name is replaced.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        config = model.peft_config["default"]
-        config.base_model_name_or_path = _public_name(base.name)
-        config.target_modules = sorted(config.target_modules)  # a set: else its order changes from process to process
+    from prosody.lm.acoustic import save_head
+
+    config = model.peft_config["default"]
+    config.base_model_name_or_path = _public_name(base.name)
+    config.target_modules = sorted(config.target_modules)  # a set: else its order changes from process to process
+    full = dict(card) | {
+        "format_version": FORMAT_VERSION,
+        "base": base.name,
+        "width": model.get_input_embeddings().weight.shape[1],
+        "vocabulary": _vocabulary(model),
+    }
+    with files.new_folder(folder, overwrite=True) as work, files.named(work, folder):
         model.save_pretrained(work, safe_serialization=True, save_embedding_layers=False)
-        width = model.get_input_embeddings().weight.shape[1]
-        full = dict(card) | {
-            "format_version": FORMAT_VERSION,
-            "base": base.name,
-            "width": width,
-            "vocabulary": _vocabulary(model),
-        }
-        (work / CARD_FILE).write_text(json.dumps(full, indent=2), encoding="utf-8")
-        (work / "README.md").write_text(model_card(full), encoding="utf-8")
+        if head:
+            save_head(work, *head)
+        files.write_json(work / CARD_FILE, full)
+        files.write_text(work / "README.md", model_card(full), overwrite=True)
         for file in work.iterdir():
             file.chmod(0o644)
-        os.chmod(work, 0o755)
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-            folder.rename(old / folder.name)
-            try:
-                work.rename(folder)
-            except OSError:
-                (old / folder.name).rename(folder)
-                raise
-            finally:
-                shutil.rmtree(old, ignore_errors=True)
-        else:
-            work.rename(folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _vocabulary(model: PeftModel) -> int:
@@ -110,6 +117,8 @@ def load_adapter(folder: Path | str, *, base: str | None = None) -> Adapter:
     """
     folder = Path(folder)
     card, held = _read_card(folder), _weight_names(folder)
+    from prosody.lm.acoustic import load_head
+
     loaded = load_base(base or card["base"])
     if loaded.vocabulary != card["vocabulary"] or loaded.model.config.hidden_size != card["width"]:
         raise ProsodyError(
@@ -121,7 +130,8 @@ def load_adapter(folder: Path | str, *, base: str | None = None) -> Adapter:
         )
     tokenizer = MarkerTokenizer(loaded.tokenizer, vocabulary=loaded.vocabulary)
     add_marker_rows(loaded.model, tokenizer)
-    return Adapter(folder, loaded, _load_weights(loaded, folder, held).eval(), tokenizer, card)
+    model = _load_weights(loaded, folder, held).eval()
+    return Adapter(folder, loaded, model, tokenizer, card, load_head(folder, width=card["width"]))
 
 
 def _weight_names(folder: Path) -> set[str]:
@@ -167,14 +177,8 @@ def _read_card(folder: Path) -> dict[str, Any]:
     for name in ("adapter_config.json", "adapter_model.safetensors", CARD_FILE):
         if (folder / name).is_file():
             continue
-        pickles = [p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl")]
-        if name.endswith(".safetensors") and pickles:
-            raise ProsodyError(
-                folder,
-                pickles[0],
-                "is a pickle, which can run code when read; it was not opened",
-                "save it as safetensors",
-            )
+        if name.endswith(".safetensors"):
+            refuse_pickles(folder, name)
         raise ProsodyError(folder, name, "is missing: this is no adapter of Janus Prosody", "give the adapter's folder")
     card = files.read_json(folder / CARD_FILE)
     if not isinstance(card, dict):
@@ -185,6 +189,24 @@ def _read_card(folder: Path) -> dict[str, Any]:
             what = f"is {json.dumps(full.get(name))}" if name in full else "is missing"
             raise ProsodyError(folder / CARD_FILE, name, what, "train the adapter anew")
     return full
+
+
+def refuse_pickles(folder: Path, name: str) -> None:
+    """Raise ProsodyError if `folder` holds a pickle, and not the safetensors file `name` that belongs there."""
+    if (folder / name).is_file():
+        return
+    pickles = sorted(p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl"))
+    if pickles:
+        what = "is a pickle, which can run code when read; it was not opened"
+        raise ProsodyError(folder, pickles[0], what, "save it as safetensors")
+
+
+def _is_reference(value: Any) -> bool:
+    """Whether a card's `reference` is one: a scale and an offset for each marker, all finite."""
+    if not isinstance(value, dict) or not isinstance(value.get("offsets"), dict):
+        return False
+    numbers = [value.get("scale"), *(value["offsets"].get(token) for token in markers.TOKENS)]
+    return all(type(x) in (int, float) and math.isfinite(x) for x in numbers)
 
 
 def model_card(card: Mapping[str, Any]) -> str:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
+import time
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def seconds_for(step_seconds: Sequence[float], n_steps: int) -> float:
@@ -14,6 +21,42 @@ def seconds_for(step_seconds: Sequence[float], n_steps: int) -> float:
     """
     steady = step_seconds[1:] or step_seconds
     return n_steps * statistics.fmean(steady)
+
+
+@lru_cache
+def peak_flops(device: str, precision: str) -> float:
+    """Multiplications and additions a second that this machine reaches in one large matrix product, measured."""
+    import torch
+
+    is_cuda = device.startswith("cuda")
+    size = 8192 if is_cuda else 768
+    a = torch.ones(size, size, device=device, dtype=getattr(torch, precision))
+    best = math.inf
+    for _ in range(4):
+        begun = time.perf_counter()
+        a @ a
+        if is_cuda:
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - begun)
+    return 2 * size**3 / best
+
+
+def flops_per_token(model: torch.nn.Module) -> float:
+    """Multiplications and additions of training on one token: forward, and back to activations and to what is trained.
+
+    Those of attention between positions, under a tenth at these lengths, are left out.
+    """
+    frozen, trained = _linear_weights(model)
+    return 4 * frozen + 6 * trained
+
+
+def _linear_weights(model: torch.nn.Module) -> tuple[int, int]:
+    """Numbers in the matrices that every token is multiplied with: frozen, trained."""
+    counts = [0, 0]
+    for name, weight in model.named_parameters():
+        if weight.dim() == 2 and not any(part in name for part in ("embed", "wte", "wpe", "lm_head", "trainable_tok")):
+            counts[weight.requires_grad] += weight.numel()
+    return counts[0], counts[1]
 
 
 def clock(seconds: float) -> str:

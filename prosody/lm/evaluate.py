@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from prosody import markers
-
-if TYPE_CHECKING:
-    from peft import PeftModel
-
-    from prosody.lm.slots import Batch
-    from prosody.lm.tokenizer import MarkerTokenizer
 
 Slots = Sequence[Sequence[str]]  # the markers of each word, in order
 
@@ -35,6 +28,37 @@ def f1_by_marker(written: Slots, placed: Slots) -> dict[str, float]:
         either = sum(token in w for w in written) + sum(token in p for p in placed)
         scores[token] = 2 * both / either if either else 0.0
     return scores
+
+
+def precision_recall(written: Slots, placed: Slots) -> dict[str, dict[str, float]]:
+    """Of each marker: how many of those placed are written there (precision; 1 if none is placed), how many of those
+    written are placed (recall; 1 if none is written), and how many are written."""
+    found = {}
+    for token in markers.TOKENS:
+        both = sum(token in w and token in p for w, p in zip(written, placed, strict=True))
+        n_placed, n_written = (sum(token in one for one in slots) for slots in (placed, written))
+        found[token] = {
+            "precision": both / n_placed if n_placed else 1.0,
+            "recall": both / n_written if n_written else 1.0,
+            "written": n_written,
+        }
+    return found
+
+
+def calibration_error(written: Slots, probabilities: Mapping[str, Sequence[float]], *, n_bins: int = 10) -> float:
+    """Expected calibration error (Naeini et al. 2015): how far probabilities lie from shares, on average; 0 is perfect.
+
+    probabilities: marker → one a slot. Bins hold a tenth of the scale each, over all markers.
+    """
+    bins = [[0, 0.0, 0] for _ in range(n_bins)]  # slots, sum of probabilities, markers written
+    for token, values in probabilities.items():
+        for slot, p in zip(written, values, strict=True):
+            one = bins[min(int(p * n_bins), n_bins - 1)]
+            one[0] += 1
+            one[1] += p
+            one[2] += token in slot
+    n = sum(one[0] for one in bins)
+    return sum(abs(total - hits) for _, total, hits in bins) / n if n else 0.0
 
 
 def macro_f1(written: Slots, placed: Slots) -> float:
@@ -121,28 +145,6 @@ def baselines(train_words: Sequence[str], train_slots: Slots, words: Sequence[st
         "most_frequent_for_word": most_frequent_for_word(train_words, train_slots),
     }
     return {name: macro_f1(written, rule(words)) for name, rule in rules.items()}
-
-
-def held_out(
-    model: PeftModel, batches: Sequence[Batch], tokenizer: MarkerTokenizer, *, threshold: float
-) -> tuple[float, list[tuple[str, ...]]]:
-    """Mean loss a slot (nats) over `batches`, and the markers placed at each of their slots, in order."""
-    import torch
-
-    from prosody.lm import slots
-
-    was_training = model.training
-    model.eval()
-    loss, n_slots, placed = 0.0, 0, []
-    with torch.no_grad():
-        for batch in batches:
-            logits = slots.slot_logits(model, batch, tokenizer)
-            n = len(batch.at)
-            loss += float(slots.slot_loss(logits, batch.labels)) * n
-            n_slots += n
-            placed += decide(slots.probabilities(logits), threshold=threshold)
-    model.train(was_training)
-    return loss / max(n_slots, 1), placed
 
 
 def decide(probabilities: Mapping[str, Sequence[float]], *, threshold: float) -> list[tuple[str, ...]]:

@@ -1,111 +1,198 @@
-"""The mechanics of training: windows of text, batches, precision, the schedule and the steps."""
+"""The mechanics of training: micro-batches, precision, the schedule, and the steps, one process or several.
+
+A step is a function of its number: which windows it learns from (`plan`), what is dropped (`dropout`) and the learning
+rate depend on nothing else, so a training that is resumed does what the uninterrupted one does, bit for bit.
+"""
 
 from __future__ import annotations
 
 import math
-import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from prosody.errors import ProsodyError
-from prosody.lm import evaluate, slots
-from prosody.lm.estimate import clock, seconds_for
+from prosody.lm import acoustic, cost, several, slots
+from prosody.lm.device import fast_bfloat16
+from prosody.lm.dropout import Dropouts
+from prosody.lm.estimate import clock, flops_per_token, peak_flops, seconds_for
+from prosody.lm.lora import row_vectors, trained_weights
+from prosody.lm.parameters import TrainParameters
+from prosody.lm.plan import Planned, Window, micro_batches, windows
 from prosody.lm.tokenizer import MarkerTokenizer
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
 
-Line = tuple[str, tuple[str, ...]]  # one word and its markers
+    from prosody.lm.acoustic import AcousticHead
+    from prosody.lm.corpus import Corpus
 
-
-@dataclass(frozen=True)
-class TrainParameters:
-    """How to train. Learning rates rise over `warmup` of the steps, then follow a cosine down to a tenth."""
-
-    epochs: int = 8
-    batch_size: int = 1
-    learning_rate: float = 1e-3
-    learning_rate_rows: float = 1e-2
-    weight_decay: float = 0.0
-    warmup: float = 0.05
-    clip: float = 1.0
-    window_words: int = 60
-    threshold: float = 0.4
-    precision: str = "auto"
-    device: str = "auto"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "window_words"):
-            value = getattr(self, name)
-            if not (isinstance(value, int) and value >= 1):
-                raise ProsodyError(None, name, f"is {value}", "give a whole number from 1")
-        for name in ("learning_rate", "learning_rate_rows", "clip"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ProsodyError(None, name, f"is {getattr(self, name)}", "give a number above 0, such as 1e-3")
-        for name in ("warmup", "threshold", "weight_decay"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ProsodyError(None, name, f"is {getattr(self, name)}", "give a number from 0 to 1")
-        if not 0 <= self.seed < 1 << 63:
-            raise ProsodyError(None, "seed", f"is {self.seed}", "give a whole number from 0, of 18 digits at most")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise ProsodyError(None, "precision", f"{self.precision!r} is unknown", "use auto, float32 or bfloat16")
+_REFERENCE_WINDOWS = 32  # of which the markers' average logits are taken
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step done. seconds: since training began; remaining_s: as the steps so far predict."""
+    """One step done.
+
+    loss: of the text, nats a slot. loss_acoustic: of the head, Huber's, a measurement; None without one. tokens_per_s,
+    utilisation (share of the multiplications that the machine could have done): of this step. seconds: since training
+    began, without what lay between an interruption and the resumption; remaining_s: as the steps so far predict.
+    """
 
     step: int
     n_steps: int
     epoch: int
     ends_epoch: bool
     loss: float
+    loss_acoustic: float | None
     learning_rate: float
+    n_tokens: int
     tokens_per_s: float
+    utilisation: float
     seconds: float
     remaining_s: float
 
     def __str__(self) -> str:
+        heard = "" if self.loss_acoustic is None else f" | Heard {self.loss_acoustic:.3f}"
         return (
             f"Step {self.step} | Loss {self.loss:.4f} | LR {self.learning_rate:.2e} | {self.tokens_per_s:.0f} tok/s | "
-            f"{clock(self.seconds)} < {clock(self.remaining_s)}"
+            f"{clock(self.seconds)} < {clock(self.remaining_s)}{heard} | Use {100 * self.utilisation:.0f} %"
         )
 
 
-def windows(lines: Sequence[Line], *, n_words: int, offset: int = 0) -> list[list[Line]]:
-    """Cut text into windows of `n_words`, the first one `offset` words shorter. Every word is in exactly one window."""
-    edges = [0, *range(n_words - offset % n_words, len(lines), n_words), len(lines)]
-    return [list(lines[a:b]) for a, b in pairwise(edges) if b > a]
+@dataclass(frozen=True)
+class Said:
+    """What the model says of a text. loss: nats a slot. loss_acoustic: a measurement, None without a head.
+
+    probabilities: marker → of each slot. predicted [shape=(n_words, n_measurements)]: by the head, scaled.
+    """
+
+    loss: float
+    loss_acoustic: float | None
+    probabilities: dict[str, list[float]]
+    predicted: np.ndarray | None
 
 
 class Loop:
-    """The mechanics of training: batches, steps, precision. Its state is what a step needs, and its clock."""
+    """The mechanics of one training. Its state is what the next step needs, and its clock.
 
-    def __init__(self, model: PeftModel, tokenizer: MarkerTokenizer, parameters: TrainParameters, device: str) -> None:
-        self.model, self.tokenizer, self.parameters, self.device = model, tokenizer, parameters, device
+    reference: see `slots.Reference`; choices: the markers that compete in a slot.
+    """
+
+    def __init__(
+        self,
+        model: PeftModel,
+        tokenizer: MarkerTokenizer,
+        parameters: TrainParameters,
+        device: str,
+        *,
+        reference: slots.Reference | None = None,
+        head: AcousticHead | None = None,
+        measured_names: Sequence[str] = acoustic.MEASUREMENTS,
+        team: several.Team | None = None,
+        choices: slots.Choices = slots.OF_KIND,
+        on_line: Callable[[str], None] = print,
+    ) -> None:
+        self.on_line = on_line
+        self.model, self.tokenizer, self.parameters, self.device = model.eval(), tokenizer, parameters, device
+        self.reference, self.head, self.team, self.choices = reference, head, team or several.Team(), choices
+        self.measured_names = measured_names
         self.precision = parameters.precision
         if self.precision == "auto":
-            self.precision = "bfloat16" if _fast_bfloat16(device) else "float32"
-        self.durations: list[float] = []
+            self.precision = "bfloat16" if fast_bfloat16(device) else "float32"
+        self.micro_batch = parameters.micro_batch or parameters.batch_size
+        self.dropouts = Dropouts(model, seed=parameters.seed)
+        self.trained = trained_weights(model)
+        self.of_head = {f"head.{name}": weight for name, weight in (head.named_parameters() if head else ())}
+        self.optimizer = self._optimizer()
+        self.durations: list[float] = []  # of the steps of this process
         self.n_tokens = 0
-        self.seconds_estimated = 0.0
-        self.started = time.perf_counter()
+        self.seconds = 0.0  # of all steps, also those before an interruption
+        self.foreseen: cost.Estimate | None = None
+        self.peak_flops = peak_flops(device, self.precision)
+        self.flops_per_token = flops_per_token(model)
 
-    def batches(self, texts: Sequence[Sequence[Line]]) -> list[slots.Batch]:
-        """Windows as padded batches on the device."""
-        longest = slots.longest_text(self.model)
-        examples = [slots.build([w for w, _ in t], [m for _, m in t], self.tokenizer, longest=longest) for t in texts]
-        size = self.parameters.batch_size
-        pad = self.tokenizer.base.pad_token_id
-        return [
-            slots.collate(examples[k : k + size], pad_row=pad).to(self.device) for k in range(0, len(examples), size)
-        ]
+    def fit_reference(self, corpus: Corpus) -> None:
+        """Set the markers' logits against what the untuned model says of the first windows of the training text."""
+        import torch
+
+        cut = windows(len(corpus.words), size=self.parameters.window_words, documents=corpus.documents)
+        examples = self._examples(corpus, cut[:_REFERENCE_WINDOWS])
+        with torch.no_grad():
+            states = torch.cat([self._states(self._batch([one])).float() for one in examples])
+            tokens = slots.tokens_of(self.choices)
+            vectors = row_vectors(self.model, self.tokenizer, tokens).float()
+        labels = [slots.label(markers, self.choices) for markers in corpus.slots if markers is not None]
+        self.reference = slots.fit_reference(states, vectors, labels, self.choices)
+
+    def measure(self, corpus: Corpus) -> Said:
+        """What the model says of held-out text. Raises ProsodyError if training has driven it out of bounds."""
+        import torch
+
+        begun = time.perf_counter()
+        cut = windows(len(corpus.words), size=self.parameters.window_words, documents=corpus.documents)
+        examples = self._examples(corpus, cut)
+        order = sorted(range(len(examples)), key=lambda k: len(examples[k].rows))
+        found: dict[int, tuple[dict[str, Tensor], Tensor | None]] = {}
+        total = heard = n_heard = 0.0
+        with torch.no_grad():
+            for k in range(0, len(order), self.micro_batch):
+                numbers = order[k : k + self.micro_batch]
+                batch = self._batch([examples[n] for n in numbers])
+                with self.autocast():
+                    states = self._states(batch)
+                    of_slots = self._logits(states)
+                    predicted = self.head(states) if self.head else None
+                total += float(slots.loss_sum(of_slots, batch.labels))
+                if predicted is not None:
+                    heard += float(acoustic.loss_sum(predicted, batch.measured))
+                    n_heard += int(torch.isfinite(batch.measured).sum())
+                shares = slots.probabilities(of_slots, self.choices)
+                for i, n in enumerate(numbers):
+                    own = batch.example == i
+                    one = predicted[own] if predicted is not None else None
+                    found[n] = ({t: share[own].cpu() for t, share in shares.items()}, one)
+        loss = total / max(len(corpus.words), 1)
+        if not math.isfinite(loss):
+            raise ProsodyError(None, "training", f"the held-out loss became {loss}", "lower learning_rate")
+        parts = [found[n] for n in range(len(examples))]
+        self.seconds += time.perf_counter() - begun
+        return Said(
+            loss=loss,
+            loss_acoustic=heard / n_heard if n_heard else None,
+            probabilities={
+                t: [p for part, _ in parts for p in part[t].tolist()] for t in slots.tokens_of(self.choices)
+            },
+            predicted=torch.cat([one for _, one in parts]).cpu().numpy() if self.head and parts else None,
+        )
+
+    def steps(self, corpus: Corpus, planned: Sequence[Planned], *, done: int = 0) -> Iterator[Step]:
+        """Run the planned steps that are not `done` yet, one at a time."""
+        for one in planned[done:]:
+            begun = time.perf_counter()
+            rate = self._set_rates(one.step, len(planned))
+            examples = self._examples(corpus, one.windows)
+            loss, heard = self._step(one, examples)
+            self.durations.append(time.perf_counter() - begun)
+            self.seconds += self.durations[-1]
+            n_tokens = sum(len(example.rows) for example in examples)
+            self.n_tokens += n_tokens
+            yield self._told(one, len(planned), loss, heard, rate, n_tokens)
+
+    def rehearse(self, corpus: Corpus, planned: Planned) -> int:
+        """A step forward and back that moves nothing; returns its tokens."""
+        examples = self._examples(corpus, planned.windows)
+        n_slots = sum(len(example.at) for example in examples)
+        n_heard = sum(int(np.isfinite(example.measured).sum()) for example in examples) if self.head else 0
+        self._gradients(examples, n_slots, n_heard)
+        self.optimizer.zero_grad(set_to_none=True)
+        return sum(len(example.rows) for example in examples)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """bfloat16 where it is asked for or fast, else nothing."""
@@ -115,113 +202,165 @@ class Loop:
             return nullcontext()
         return torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16)
 
-    def measure(self, batches: Sequence[slots.Batch]) -> tuple[float, list[tuple[str, ...]]]:
-        """Held-out loss and the markers placed. Raises ProsodyError if training has driven the model out of bounds."""
-        with self.autocast():
-            loss, placed = evaluate.held_out(self.model, batches, self.tokenizer, threshold=self.parameters.threshold)
-        if not math.isfinite(loss):
-            raise ProsodyError(None, "training", f"the held-out loss became {loss}", "lower learning_rate")
-        return loss, placed
+    def tensors(self) -> dict[str, Tensor]:
+        """All that the next step depends on: weights and moments, by name."""
+        held = {}
+        for name, weight in (self.trained | self.of_head).items():
+            held[f"weight.{name}"] = weight
+            moments = self.optimizer.state.get(weight, {})
+            held |= {f"{moment}.{name}": moments[moment] for moment in _MOMENTS if moment in moments}
+        return held
 
-    def steps(self, lines: Sequence[Line]) -> Iterator[Step]:
-        """Run all steps, one at a time."""
-        p = self.parameters
-        order = random.Random(p.seed)
-        plan = [self._epoch(lines, order, first=e == 0) for e in range(p.epochs)]
-        n_steps = sum(math.ceil(len(texts) / p.batch_size) for texts in plan)
-        optimizer, schedule = self._optimizer(n_steps)
-        self.started = time.perf_counter()
-        for epoch, texts in enumerate(plan, 1):
-            batches = self.batches(texts)
-            for k, batch in enumerate(batches, 1):
-                begun = time.perf_counter()
-                rate = schedule.get_last_lr()[0]
-                loss = self._step(batch, optimizer)
-                schedule.step()
-                self.durations.append(time.perf_counter() - begun)
-                self.n_tokens += batch.n_tokens
-                yield self._told(batch, n_steps, epoch, loss, rate, ends_epoch=k == len(batches))
+    def restore(self, tensors: Mapping[str, Tensor], *, n_steps: int) -> None:
+        """Put back what `tensors` gave after `n_steps` steps. Raises ProsodyError if it is of another model."""
+        import torch
 
-    def _epoch(self, lines: Sequence[Line], order: random.Random, *, first: bool) -> list[list[Line]]:
-        """One epoch's windows in their order."""
-        n_words = min(self.parameters.window_words, len(lines))
-        texts = windows(lines, n_words=n_words, offset=0 if first else order.randrange(n_words))
-        order.shuffle(texts)
-        return texts
+        own = self.trained | self.of_head
+        wanted = {name: tuple(weight.shape) for name, weight in own.items()}
+        held = {name.removeprefix("weight."): tuple(t.shape) for name, t in tensors.items() if name[:7] == "weight."}
+        if wanted != held:
+            what = "is of another base, rank, or choice of layers"
+            raise ProsodyError(None, "checkpoint", what, "give the parameters of that training, or resume=never")
+        with torch.no_grad():
+            for name, weight in own.items():
+                weight.copy_(tensors[f"weight.{name}"])
+                moments = {m: tensors[f"{m}.{name}"].to(weight.device) for m in _MOMENTS if f"{m}.{name}" in tensors}
+                if moments:
+                    step = torch.tensor(float(n_steps), device=weight.device)
+                    self.optimizer.state[weight] = {"step": step, **moments}
+
+    def put_weights(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put back weights alone, by the names of `weights`."""
+        import torch
+
+        with torch.no_grad():
+            for name, weight in (self.trained | self.of_head).items():
+                weight.copy_(tensors[name])
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the weights by name."""
+        return {name: weight.detach().clone() for name, weight in (self.trained | self.of_head).items()}
+
+    def _examples(self, corpus: Corpus, cut: Sequence[Window]) -> list[slots.SlotExample]:
+        longest, reading = slots.longest_text(self.model), self.parameters.reading
+        return [
+            slots.of_corpus(corpus, window, self.tokenizer, reading=reading, longest=longest, choices=self.choices)
+            for window in cut
+        ]
+
+    def _batch(self, examples: Sequence[slots.SlotExample]) -> slots.Batch:
+        return slots.collate(examples, pad_row=self.tokenizer.base.pad_token_id).to(self.device)
+
+    def _states(self, batch: slots.Batch) -> Tensor:
+        return slots.hidden(self.model, batch, reading=self.parameters.reading)
+
+    def _logits(self, states: Tensor) -> dict[str, Tensor]:
+        vectors = row_vectors(self.model, self.tokenizer, slots.tokens_of(self.choices))
+        return slots.logits(states, vectors, self.reference, self.choices)
+
+    def _step(self, planned: Planned, examples: Sequence[slots.SlotExample]) -> tuple[float, float | None]:
+        """One step of the optimizer over all micro-batches; returns both losses."""
+        import torch
+
+        self.dropouts.draw(planned.step, len(examples))
+        n_slots = sum(len(example.at) for example in examples)
+        n_heard = sum(int(np.isfinite(example.measured).sum()) for example in examples) if self.head else 0
+        while True:
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                text, heard = self._gradients(examples, n_slots, n_heard)
+                break
+            except torch.OutOfMemoryError:
+                if self.micro_batch == 1:
+                    remedy = "give a smaller window_words, or device=cpu"
+                    raise ProsodyError(None, "memory", "one window alone is too much for the GPU", remedy) from None
+                self.micro_batch = -(-self.micro_batch // 2)
+                torch.cuda.empty_cache()
+                self.on_line(f"The GPU's memory is full: going on with {self.micro_batch} windows at once")
+        sums = torch.tensor([text, heard], dtype=torch.float64)
+        self.team.add_up([sums, *self._all_gradients()])
+        text, heard = sums.tolist()
+        if not (math.isfinite(text) and math.isfinite(heard)):
+            where = f"step {planned.step}, words {planned.windows[0][0] + 1} to {planned.windows[-1][1]}"
+            raise ProsodyError(None, "training", f"the loss became {text} at {where}", "lower learning_rate")
+        torch.nn.utils.clip_grad_norm_(self.trained.values(), self.parameters.clip)
+        if self.of_head:
+            torch.nn.utils.clip_grad_norm_(self.of_head.values(), self.parameters.clip)
+        self.optimizer.step()
+        self.dropouts.off()
+        return text, heard if n_heard else None
+
+    def _gradients(self, examples: Sequence[slots.SlotExample], n_slots: int, n_heard: int) -> tuple[float, float]:
+        """Gradients of this process's windows, and its share of both losses."""
+        text = heard = 0.0
+        mine = micro_batches(len(examples), most=self.micro_batch, rank=self.team.rank, world=self.team.world)
+        for numbers in mine:
+            self.dropouts.use(numbers, self.device)
+            batch = self._batch([examples[n] for n in numbers])
+            with self.autocast():
+                states = self._states(batch)
+                loss = slots.loss_sum(self._logits(states), batch.labels) / n_slots
+            text += float(loss.detach())
+            if n_heard:
+                weight = self.parameters.acoustic
+                predicted = self.head(states if weight else states.detach())
+                of_head = acoustic.loss_sum(predicted, batch.measured) / n_heard
+                heard += float(of_head.detach())
+                loss = loss + (weight or 1.0) * of_head
+            loss.backward()
+        return text, heard
+
+    def _all_gradients(self) -> list[Tensor]:
+        """Every weight's gradient; zeros where this process had nothing to learn from."""
+        import torch
+
+        for weight in (self.trained | self.of_head).values():
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+        return [weight.grad for weight in (self.trained | self.of_head).values()]
+
+    def _set_rates(self, step: int, n_steps: int) -> float:
+        """Set the learning rates of a step; returns LoRA's."""
+        share = rate_share(step, n_steps, warmup=self.parameters.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["highest"] * share
+        return self.parameters.learning_rate * share
 
     def _told(
-        self, batch: slots.Batch, n_steps: int, epoch: int, loss: float, rate: float, *, ends_epoch: bool
+        self, planned: Planned, n_steps: int, loss: float, heard: float | None, rate: float, n_tokens: int
     ) -> Step:
-        done = len(self.durations)
-        if done == min(5, n_steps):
-            self.seconds_estimated = seconds_for(self.durations, n_steps)
+        tokens_per_s = n_tokens / self.durations[-1]
         return Step(
-            step=done,
+            step=planned.step,
             n_steps=n_steps,
-            epoch=epoch,
-            ends_epoch=ends_epoch,
+            epoch=planned.epoch,
+            ends_epoch=planned.ends_epoch,
             loss=loss,
+            loss_acoustic=heard,
             learning_rate=rate,
-            tokens_per_s=batch.n_tokens / self.durations[-1],
-            seconds=time.perf_counter() - self.started,
-            remaining_s=seconds_for(self.durations, n_steps - done),
+            n_tokens=n_tokens,
+            tokens_per_s=tokens_per_s,
+            utilisation=tokens_per_s * self.flops_per_token / self.peak_flops,
+            seconds=self.seconds,
+            remaining_s=seconds_for(self.durations, n_steps - planned.step),
         )
 
-    def _optimizer(self, n_steps: int) -> tuple[Any, Any]:
+    def _optimizer(self) -> Any:
         import torch
 
         p = self.parameters
-        named = [(n, w) for n, w in self.model.named_parameters() if w.requires_grad]
-        groups = [
-            {"params": [w for n, w in named if "lora_" in n], "lr": p.learning_rate},
-            {"params": [w for n, w in named if "lora_" not in n], "lr": p.learning_rate_rows},
-        ]
-        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=p.weight_decay)
-        warm = max(1, round(p.warmup * n_steps))
-
-        def share(step: int) -> float:
-            after = (step - warm) / max(1, n_steps - warm)
-            return (step + 1) / (warm + 1) if step < warm else 0.55 + 0.45 * math.cos(math.pi * min(1.0, after))
-
-        return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, share)
-
-    def _step(self, batch: slots.Batch, optimizer: Any) -> float:
-        import torch
-
-        self.model.train()
-        with self.autocast():
-            loss: Tensor = slots.slot_loss(slots.slot_logits(self.model, batch, self.tokenizer), batch.labels)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise ProsodyError(None, "training", f"the loss became {value}", "lower learning_rate")
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_([w for w in self.model.parameters() if w.requires_grad], self.parameters.clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        return value
+        rates = {"lora": p.learning_rate, "rows": p.learning_rate_rows, "head": p.learning_rate_head}
+        of_kind = {
+            "lora": [w for n, w in self.trained.items() if "trainable_tokens" not in n],
+            "rows": [w for n, w in self.trained.items() if "trainable_tokens" in n],
+            "head": list(self.of_head.values()),
+        }
+        groups = [{"params": of_kind[k], "lr": rates[k], "highest": rates[k]} for k in rates if of_kind[k]]
+        return torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=p.weight_decay, fused=True)
 
 
-def _fast_bfloat16(device: str) -> bool:
-    """Whether this processor multiplies bfloat16 faster than float32."""
-    import torch
-
-    if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported()
-    names = torch.backends.cpu.get_cpu_capability() if hasattr(torch.backends, "cpu") else ""
-    return "AVX512" in names and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
-
-
-def pick_device(wanted: str) -> str:
-    """The device to train on: `wanted`, or for "auto" the GPU where there is one.
-
-    Raises ProsodyError if this machine has no such device.
-    """
-    import torch
-
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(1, device=wanted)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ProsodyError(None, "device", f"there is no {wanted!r} here", "use auto, cpu or cuda") from error
-    return wanted
+def rate_share(step: int, n_steps: int, *, warmup: float) -> float:
+    """Share of the highest learning rate at a step (from 1): rising, then a cosine down to a tenth."""
+    warm = max(1, round(warmup * n_steps))
+    after = (step - 1 - warm) / max(1, n_steps - warm)
+    return step / (warm + 1) if step <= warm else 0.55 + 0.45 * math.cos(math.pi * min(1.0, after))

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 from prosody import markers
 from prosody.errors import ProsodyError
 from prosody.lm.base import Base
+from prosody.lm.slots import first_upper_layer
 from prosody.lm.tokenizer import MarkerTokenizer
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
+    from torch.nn import Parameter
     from transformers import PreTrainedModel
 
 # Words whose mean embedding a marker's row starts from. The default new rows are all the same vector: seven markers
@@ -36,14 +38,23 @@ LIKE_MEANING: dict[str, tuple[str, ...]] = {
 }
 
 
+LAYERS = ("all", "upper half")
+ALL_LINEAR = "all-linear"
+
+
 @dataclass(frozen=True)
 class LoraParameters:
-    """How the adapter is shaped. `targets=()` means the attention projections of the base's architecture."""
+    """How the adapter is shaped.
+
+    targets: names of layers; () means the attention projections of the base's architecture, ("all-linear",) all of its
+    matrices. layers: "all" of the base's, or the "upper half", which costs little more than half as much time.
+    """
 
     r: int = 16
     alpha: int = 32
     dropout: float = 0.05
     targets: tuple[str, ...] = ()
+    layers: str = "all"
 
     def __post_init__(self) -> None:
         if not (isinstance(self.r, int) and self.r >= 1):
@@ -52,6 +63,8 @@ class LoraParameters:
             raise ProsodyError(None, "lora alpha", f"{self.alpha} is no scale", "give a number above 0, such as 2·r")
         if not 0 <= self.dropout < 1:
             raise ProsodyError(None, "lora dropout", f"{self.dropout} is no share", "give a number from 0 to below 1")
+        if self.layers not in LAYERS:
+            raise ProsodyError(None, "lora layers", f"{self.layers!r} is unknown", f"use {' or '.join(LAYERS)}")
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,14 @@ def attention_targets(model: PreTrainedModel) -> tuple[str, ...]:
     raise ProsodyError(None, "lora targets", f"the attention of a {kind} model isn't known", "name them: targets=q,v")
 
 
+def linear_targets(model: PreTrainedModel) -> tuple[str, ...]:
+    """Last names of all matrices but the output layer's."""
+    output = model.get_output_embeddings()
+    kinds = {type(m).__name__ for m in model.modules()} & {"Linear", "Conv1D"}
+    found = {n.rpartition(".")[2] for n, m in model.named_modules() if type(m).__name__ in kinds and m is not output}
+    return tuple(sorted(found))
+
+
 def add_marker_rows(model: PreTrainedModel, tokenizer: MarkerTokenizer) -> None:
     """Give the model seven more embedding rows, each started as the mean of words of like meaning.
 
@@ -129,12 +150,15 @@ def attach(base: Base, parameters: LoraParameters, *, seed: int = 0) -> tuple[Pe
     tokenizer = MarkerTokenizer(base.tokenizer, vocabulary=base.vocabulary)
     add_marker_rows(base.model, tokenizer)
     targets = parameters.targets or attention_targets(base.model)
+    if targets == (ALL_LINEAR,):
+        targets = linear_targets(base.model)
     _check_targets(base.model, targets)
     config = LoraConfig(
         r=parameters.r,
         lora_alpha=parameters.alpha,
         lora_dropout=parameters.dropout,
         target_modules=list(targets),
+        layers_to_transform=_layers(base.model) if parameters.layers == "upper half" else None,
         fan_in_fan_out=base.model.config.model_type == "gpt2",
         trainable_token_indices=list(tokenizer.rows.values()),
         task_type="CAUSAL_LM",
@@ -153,6 +177,12 @@ def attach(base: Base, parameters: LoraParameters, *, seed: int = 0) -> tuple[Pe
     return model, tokenizer, Counts(base=counted, lora=lora, rows=rows)
 
 
+def _layers(model: PreTrainedModel) -> list[int]:
+    """The numbers of the upper half of the layers."""
+    n_layers = model.config.num_hidden_layers
+    return list(range(first_upper_layer(n_layers), n_layers))
+
+
 def _check_targets(model: PreTrainedModel, targets: Sequence[str]) -> None:
     names = [name for name, _ in model.named_modules()]
     for target in targets:
@@ -165,10 +195,15 @@ def _check_targets(model: PreTrainedModel, targets: Sequence[str]) -> None:
             )
 
 
-def row_vectors(model: PeftModel, tokenizer: MarkerTokenizer) -> Tensor:
-    """The seven marker vectors as the model uses them now [shape=(7, width)]; gradients flow to the trained rows."""
+def row_vectors(model: PeftModel, tokenizer: MarkerTokenizer, tokens: Sequence[str] = markers.TOKENS) -> Tensor:
+    """The marker vectors as the model uses them now [shape=(n_tokens, width)]; gradients flow to the trained rows."""
     import torch
 
     embedding = model.get_input_embeddings()
-    rows = torch.tensor(list(tokenizer.rows.values()), device=embedding.weight.device)
+    rows = torch.tensor([tokenizer.rows[token] for token in tokens], device=embedding.weight.device)
     return embedding(rows)
+
+
+def trained_weights(model: PeftModel) -> dict[str, Parameter]:
+    """What is trained, by name, in the model's order."""
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from prosody import markers
 from prosody.lm import slots
 from prosody.lm.checkpoint import Adapter
+from prosody.lm.corpus import tokenized
 from prosody.lm.evaluate import decide
+from prosody.lm.lora import row_vectors
 from prosody.markers import MarkedText, MarkedWord
 
 _OVERLAP_WORDS = 30
@@ -66,22 +69,27 @@ def _probabilities(
     """Probability of each marker before each word."""
     import torch
 
-    size = adapter.card["window_words"]
+    tokenizer, size = adapter.tokenizer, adapter.card["window_words"]
+    pieces = tokenized(words, tokenizer)
     overlap = min(_OVERLAP_WORDS, size // 3)
     found: list[dict[str, float]] = []
     while len(found) < len(words):
         begin = max(0, len(found) - overlap // 2)
         end = min(len(words), begin + size)
         keep = end if end == len(words) else end - overlap // 2
-        example = slots.build(words[begin:end], None, adapter.tokenizer, longest=slots.longest_text(adapter.model))
-        batch = slots.collate([example], pad_row=adapter.tokenizer.base.pad_token_id)
+        example = slots.build(
+            pieces[begin:end],
+            None,
+            tokenizer,
+            reading=adapter.card["reading"],
+            longest=slots.longest_text(adapter.model),
+        )
+        batch = slots.collate([example], pad_row=tokenizer.base.pad_token_id)
         batch = batch.to(str(next(adapter.model.parameters()).device))
-        with torch.no_grad():
-            if untuned:
-                with adapter.model.disable_adapter():
-                    logits = slots.slot_logits(adapter.model, batch, adapter.tokenizer)
-            else:
-                logits = slots.slot_logits(adapter.model, batch, adapter.tokenizer)
+        with torch.no_grad(), adapter.model.disable_adapter() if untuned else nullcontext():
+            states = slots.hidden(adapter.model, batch, reading=adapter.card["reading"])
+            vectors = row_vectors(adapter.model, tokenizer, slots.tokens_of())
+            logits = slots.logits(states, vectors, adapter.reference)
         columns = {t: p.tolist() for t, p in slots.probabilities(logits).items()}
         found += [{t: columns[t][k] for t in columns} for k in range(len(found) - begin, keep - begin)]
         if progress:

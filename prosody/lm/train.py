@@ -1,35 +1,36 @@
-"""Fine-tuning the adapter: a plain loop over windows of the marked text.
+"""Fine-tuning the adapter, on the audio's own measurements beside the text, from the last checkpoint if there is one.
 
 Training windows run across segments, so that the pauses at which the recording was cut are learned too; where windows
-begin shifts from epoch to epoch. The held-out part is the recording's last stretch, never shuffled neighbours.
+begin shifts from epoch to epoch. The held-out part is the recording's last stretch, never shuffled neighbours. The
+adapter kept is that of the epoch with the best held-out macro F1.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prosody.dataset import Dataset, Segment
-from prosody.errors import ProsodyError
-from prosody.lm import evaluate
+from prosody.dataset import Dataset
+from prosody.lm import acoustic, cost, evaluate, figures, resume, state
 from prosody.lm.base import Base
 from prosody.lm.checkpoint import adapter_bytes, save_adapter
-from prosody.lm.estimate import peak_memory_mb
-from prosody.lm.evaluate import Slots
-from prosody.lm.loop import Line, Loop, Step, TrainParameters, pick_device, windows
+from prosody.lm.corpus import Line, of_dataset
+from prosody.lm.device import pick_device
+from prosody.lm.loop import Loop, Said, Step
 from prosody.lm.lora import Counts, LoraParameters, attach
+from prosody.lm.parameters import TrainParameters
+from prosody.lm.plan import plan
+from prosody.lm.several import Team
 from prosody.lm.tokenizer import MarkerTokenizer
-from prosody.markers import TOKENS
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from torch import Tensor
 
-    from prosody.lm.slots import Batch
-
-_FEW_WORDS, _FEW_EXAMPLES = 500, 30  # fewer are warned of
+__all__ = ["Epoch", "TrainParameters", "Trained", "train"]
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,16 @@ class Epoch:
     step: int
     loss_val: float
     macro_f1: float
+    loss_acoustic: float | None = None
+
+    def __str__(self) -> str:
+        heard = "" if self.loss_acoustic is None else f" | heard {self.loss_acoustic:.3f}"
+        return f"Epoch {self.epoch} | held-out loss {self.loss_val:.4f}{heard} | macro F1 {self.macro_f1:.3f}"
 
 
 @dataclass
 class Trained:
-    """What training gives: the model, and everything measured on the way."""
+    """What training gives: the model of the best epoch, and everything measured on the way."""
 
     model: PeftModel
     tokenizer: MarkerTokenizer
@@ -56,10 +62,10 @@ class Trained:
     placed: list[tuple[str, ...]] = field(default_factory=list)
     placed_untuned: list[tuple[str, ...]] = field(default_factory=list)
 
-
-def lines_of(segments: Sequence[Segment]) -> list[Line]:
-    """The words of segments in order, with their markers."""
-    return [(w.text, tuple(w.markers)) for s in segments for w in s.words]
+    @property
+    def best(self) -> Epoch:
+        """The epoch whose adapter is kept: that of the best macro F1, of equal ones that of the lowest loss."""
+        return max(self.epochs[1:], key=lambda e: (e.macro_f1, -e.loss_val))
 
 
 def train(
@@ -71,152 +77,225 @@ def train(
     folder: Path,
     run: str = "",
     data_sha256: str = "",
+    resume_from: Sequence[Path] | None = (),
+    resume_strictly: bool = False,
+    card: str = "",
+    team: Team | None = None,
     on_line: Callable[[str], None] = print,
     on_step: Callable[[Step], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Trained:
     """Train an adapter for `base` on the dataset's "train" segments and measure it on "val".
 
-    folder: where the adapter goes; a checkpoint an epoch lies beside it in `checkpoints/`. on_line gets what a person
-    should read. `base.model` is changed in place. Raises ProsodyError if the dataset has no marked words to learn from.
+    folder: where the adapter goes; checkpoints lie beside it in `checkpoints/`, from which the same training goes on if
+    it was cut short. resume_from: other folders of checkpoints to go on from, the first that fits; None: start anew,
+    whatever is there. resume_strictly: refuse to start anew. card: one to estimate time and memory for, beside this
+    machine. team: the processes that train together; the first of them writes. on_line gets what a person should read,
+    on_step and on_epoch all of them, those before a resumption too. `base.model` is changed in place.
+
+    Raises ProsodyError if the dataset has no marked words to learn from, if a loss is no number any more, if an
+    unfinished training on something else has its checkpoints there, or if another training is at work there.
     """
-    import torch
-
-    lora, parameters = lora or LoraParameters(), parameters or TrainParameters()
-    train_lines, val_lines = _split(dataset)
-    torch.manual_seed(parameters.seed)
-    model, tokenizer, counts = attach(base, lora, seed=parameters.seed)
-    device = pick_device(parameters.device)
-    model.to(device)
-    on_line(str(counts))
-    for line in _warnings(train_lines, val_lines):
-        on_line(line)
-    loop = Loop(model, tokenizer, parameters, device)
-    trained = Trained(model, tokenizer, counts, {}, held_out=val_lines)
-    val_batches = loop.batches(windows(val_lines, n_words=parameters.window_words))
-    untuned, trained.placed_untuned = loop.measure(val_batches)
-    written = [m for _, m in val_lines]
-    trained.epochs.append(Epoch(0, 0, untuned, evaluate.macro_f1(written, trained.placed_untuned)))
-    card = _card(dataset, lora, parameters, counts, run, data_sha256, train_lines, val_lines)
-    for step in loop.steps(train_lines):
-        trained.steps.append(step)
-        on_line(str(step))
-        if on_step:
-            on_step(step)
-        if not step.ends_epoch:
-            continue
-        epoch = _measured(step, trained, loop, val_batches)
-        told = f"held-out loss {epoch.loss_val:.4f} (untuned {untuned:.4f}) | macro F1 {epoch.macro_f1:.3f}"
-        on_line(f"Epoch {epoch.epoch} | {told}")
-        if on_epoch:
-            on_epoch(epoch)
-        checkpoint = folder.parent / "checkpoints" / f"epoch_{epoch.epoch:02d}"
-        save_adapter(
-            model, base, checkpoint, card=card | {"metrics": _figures(epoch, untuned, written, trained.placed)}
-        )
-    for line in _hints(trained.epochs):
-        on_line(line)
-    trained.metrics = _metrics(trained, loop, train_lines, untuned)
-    model.eval()
-    save_adapter(model, base, folder, card=card | {"metrics": trained.metrics})
-    trained.metrics["adapter_bytes"] = adapter_bytes(folder)
-    return trained
+    lora, parameters, team = lora or LoraParameters(), parameters or TrainParameters(), team or Team()
+    session = _Session(dataset, base, lora, parameters, team, on_line)
+    checkpoints = folder.parent / state.FOLDER
+    with resume.keeping(checkpoints, session.team):
+        found = resume.find(checkpoints, resume_from, session.identity, strictly=resume_strictly, on_line=on_line)
+        session.begin(found, card)
+        for told, listener in ((session.trained.steps, on_step), (session.trained.epochs[1:], on_epoch)):
+            for one in told if listener else ():
+                listener(one)
+        card = session.card(dataset, run, data_sha256)
+        for step in session.steps():
+            on_line(str(step))
+            if on_step:
+                on_step(step)
+            if step.ends_epoch:
+                epoch = session.measure(step)
+                on_line(str(epoch))
+                if on_epoch:
+                    on_epoch(epoch)
+            if session.is_checkpoint_due(step):
+                session.save(checkpoints, step.step)
+        return session.finish(folder, card)
 
 
-def _warnings(train_lines: Sequence[Line], val_lines: Sequence[Line]) -> list[str]:
-    """What makes the figures doubtful: too few words, markers with too few examples."""
-    lines = []
-    if len(train_lines) < _FEW_WORDS or len(val_lines) < _FEW_WORDS // 10:
-        what = f"{len(train_lines)} words to learn from and {len(val_lines)} held out"
-        lines.append(f"warning  {what}: the figures will say little; ten minutes of speech or more are better")
-    counts = {token: sum(token in m for _, m in train_lines) for token in TOKENS}
-    few = [f"{token} {n}" for token, n in counts.items() if n < _FEW_EXAMPLES]
-    if few:
-        lines.append(f"warning  under {_FEW_EXAMPLES} examples to learn from: {', '.join(few)}")
-    return lines
-
-
-def _measured(step: Step, trained: Trained, loop: Loop, val_batches: Sequence[Batch]) -> Epoch:
-    """Measure the held-out part after an epoch, and keep it in `trained`."""
-    loss, trained.placed = loop.measure(val_batches)
-    epoch = Epoch(step.epoch, step.step, loss, evaluate.macro_f1([m for _, m in trained.held_out], trained.placed))
-    trained.epochs.append(epoch)
-    return epoch
-
-
-def _figures(epoch: Epoch, untuned: float, written: Slots, placed: Slots) -> dict[str, Any]:
-    """The held-out figures of a checkpoint's card."""
-    figures: dict[str, Any] = {"loss_val": epoch.loss_val, "loss_val_untuned": untuned, "macro_f1": epoch.macro_f1}
-    return figures | {"f1": evaluate.f1_by_marker(written, placed)}
-
-
-def _hints(epochs: Sequence[Epoch]) -> list[str]:
-    """What the held-out losses suggest for another time."""
-    lowest, last = min(epochs, key=lambda e: e.loss_val), epochs[-1]
-    if lowest.loss_val >= 0.8 * last.loss_val:
-        return []
-    return [f"The held-out loss was lowest after epoch {lowest.epoch} ({lowest.loss_val:.3f}): try fewer epochs"]
-
-
-def _split(dataset: Dataset) -> tuple[list[Line], list[Line]]:
-    train_lines = lines_of([s for s in dataset.segments if s.split != "val"])
-    val_lines = lines_of([s for s in dataset.segments if s.split == "val"])
-    if not any(m for _, m in train_lines):
-        remedy = "mark the transcript, or prepare it with markers=audio"
-        raise ProsodyError(dataset.folder, "train split", "no word has a marker: nothing to learn", remedy)
-    if not val_lines:
-        raise ProsodyError(dataset.folder, "val split", "holds no words", "prepare it with at least two segments")
-    return train_lines, val_lines
-
-
-def _card(
+def foresee(
     dataset: Dataset,
-    lora: LoraParameters,
-    parameters: TrainParameters,
-    counts: Counts,
-    run: str,
-    data_sha256: str,
-    train_lines: Sequence[Line],
-    val_lines: Sequence[Line],
-) -> dict[str, Any]:
-    n_val = sum(s.split == "val" for s in dataset.segments)
-    return {
-        "run": run,
-        "data_sha256": data_sha256,
-        "segments_train": len(dataset.segments) - n_val,
-        "segments_val": n_val,
-        "words_train": len(train_lines),
-        "words_val": len(val_lines),
-        "trainable_parameters": counts.trainable,
-        "threshold": parameters.threshold,
-        "window_words": parameters.window_words,
-        "markers_per_100_words": evaluate.per_100_words([m for _, m in train_lines]),
-        "rate_by_marker": evaluate.by_marker_per_100_words([m for _, m in train_lines]),
-        "parameters": asdict(lora) | asdict(parameters),
-    }
+    base: Base,
+    lora: LoraParameters | None = None,
+    parameters: TrainParameters | None = None,
+    *,
+    card: str = "",
+    on_line: Callable[[str], None] = print,
+) -> list[cost.Estimate]:
+    """What training will cost on this machine and, if one is named, on a card; see `cost`. `base.model` is used up."""
+    session = _Session(dataset, base, lora or LoraParameters(), parameters or TrainParameters(), Team(), on_line)
+    session.loop.fit_reference(session.learned)
+    return session.foresee(card)
 
 
-def _metrics(trained: Trained, loop: Loop, train_lines: Sequence[Line], untuned: float) -> dict[str, Any]:
-    words, written = [w for w, _ in trained.held_out], [m for _, m in trained.held_out]
-    others = evaluate.baselines([w for w, _ in train_lines], [m for _, m in train_lines], words, written)
-    others["untuned_base"] = evaluate.macro_f1(written, trained.placed_untuned)
-    seconds = time.perf_counter() - loop.started
-    return {
-        "loss_val": trained.epochs[-1].loss_val,
-        "loss_val_untuned": untuned,
-        "f1": evaluate.f1_by_marker(written, trained.placed),
-        "macro_f1": trained.epochs[-1].macro_f1,
-        "macro_f1_baselines": others,
-        "markers_per_100_words": {
-            "written": evaluate.per_100_words(written),
-            "placed": evaluate.per_100_words(trained.placed),
-            "placed_untuned": evaluate.per_100_words(trained.placed_untuned),
-        },
-        "steps": len(trained.steps),
-        "tokens_per_s": loop.n_tokens / sum(loop.durations),
-        "seconds": seconds,
-        "seconds_estimated": loop.seconds_estimated,
-        "peak_memory_mb": peak_memory_mb(),
-        "trainable_parameters": trained.counts.trainable,
-        "precision": loop.precision,
-    }
+class _Session:
+    """One training from its beginning, or a checkpoint, to the adapter."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        base: Base,
+        lora: LoraParameters,
+        parameters: TrainParameters,
+        team: Team,
+        on_line: Callable[[str], None],
+    ) -> None:
+        import torch
+
+        self.base, self.lora, self.parameters, self.team, self.on_line = base, lora, parameters, team, on_line
+        figures.check_split(dataset)
+        base_print = resume.fingerprint(base)
+        torch.manual_seed(parameters.seed)
+        model, tokenizer, counts = attach(base, lora, seed=parameters.seed)
+        device = pick_device(parameters.device)
+        model.to(device)
+        self.learned = of_dataset(dataset, tokenizer, split="train")
+        self.held_out = of_dataset(dataset, tokenizer, split="val")
+        self.scale = acoustic.scale(self.learned.measured)
+        head = None
+        if acoustic.any_measured(self.learned.measured):
+            width = model.get_input_embeddings().weight.shape[1]
+            head = acoustic.AcousticHead(width, len(self.scale.names), seed=parameters.seed).to(device)
+            self.learned = self.learned.scaled(self.scale)
+            self.held_out = self.held_out.scaled(self.scale)
+        on_line(str(counts))
+        for line in figures.warnings(self.learned.lines, self.held_out.lines):
+            on_line(line)
+        self.loop = Loop(model, tokenizer, parameters, device, head=head, team=team, on_line=on_line)
+        self.planned = plan(
+            self.learned.n_tokens,
+            epochs=parameters.epochs,
+            batch_size=parameters.batch_size,
+            size=parameters.window_words,
+            seed=parameters.seed,
+            documents=self.learned.documents,
+        )
+        self.identity = resume.identity(base_print, lora, parameters, self.loop.precision, self.learned, self.held_out)
+        self.trained = Trained(model, tokenizer, counts, {}, held_out=self.held_out.lines)
+        self.best: dict[str, Tensor] = {}
+        self._saved_at = time.monotonic()
+
+    def foresee(self, card: str = "") -> list[cost.Estimate]:
+        """What this training will cost here and, if one is named, on a card."""
+        return cost.foresee(self.loop, self.learned, self.planned, held_out=self.held_out, card=card)
+
+    def begin(self, found: state.State | None, card: str) -> None:
+        """Start, or go on from a checkpoint."""
+        loop, trained = self.loop, self.trained
+        if found is None:
+            loop.fit_reference(self.learned)
+            untuned = loop.measure(self.held_out)
+            trained.placed_untuned = self._placed(untuned)
+            trained.epochs.append(self._epoch(0, 0, untuned, trained.placed_untuned))
+            foreseen = self.foresee(card)
+            loop.foreseen, loop.seconds = foreseen[0], 0.0
+            for one in foreseen:
+                self.on_line(f"Estimate | {one}")
+            return
+        loop.restore(found.tensors, n_steps=found.step)
+        self.best = {n.removeprefix("best."): t for n, t in found.tensors.items() if n.startswith("best.")}
+        resume.put_facts(found.facts, loop, trained)
+        self.on_line(f"Going on after step {found.step} of {len(self.planned)}")
+
+    def steps(self) -> Any:
+        """The steps that are left, until the last or until patience is over."""
+        if self.is_finished():
+            return
+        for step in self.loop.steps(self.learned, self.planned, done=len(self.trained.steps)):
+            self.trained.steps.append(step)
+            yield step
+            if self.is_finished() and step.step < step.n_steps:
+                self.on_line(f"No better macro F1 for {self.parameters.patience} epochs: ending here")
+                return
+
+    def measure(self, step: Step) -> Epoch:
+        """Measure the held-out part after an epoch, and keep the weights if they are the best so far."""
+        said = self.loop.measure(self.held_out)
+        epoch = self._epoch(step.epoch, step.step, said, self._placed(said))
+        self.trained.epochs.append(epoch)
+        if self.trained.best is epoch:
+            self.best = self.loop.weights()
+        return epoch
+
+    def is_checkpoint_due(self, step: Step) -> bool:
+        """After each epoch, and when the last checkpoint is old enough."""
+        return step.ends_epoch or time.monotonic() - self._saved_at >= self.parameters.checkpoint_s
+
+    def is_finished(self) -> bool:
+        """Whether all steps are done, or patience is over."""
+        patience, epochs = self.parameters.patience, self.trained.epochs[1:]
+        if len(self.trained.steps) == len(self.planned):
+            return True
+        first_best = max(epochs, key=lambda e: e.macro_f1, default=None)  # of equal ones the first
+        return bool(patience and first_best and epochs[-1].epoch - first_best.epoch >= patience)
+
+    def save(self, checkpoints: Path, step: int) -> None:
+        """Write a checkpoint (the first process does)."""
+        self._saved_at = time.monotonic()
+        if not self.team.is_first:
+            return
+        tensors = self.loop.tensors() | {f"best.{name}": tensor for name, tensor in self.best.items()}
+        facts = resume.facts(self.identity, self.loop, self.trained, finished=self.is_finished())
+        state.save(checkpoints, state.State(step, tensors, facts))
+
+    def finish(self, folder: Path, card: Mapping[str, Any]) -> Trained:
+        """Put the best epoch's weights back, measure it once more for all figures, and write the adapter."""
+        loop, trained = self.loop, self.trained
+        loop.put_weights(self.best)
+        said = loop.measure(self.held_out)
+        trained.placed = self._placed(said)
+        for line in figures.hints(trained.epochs):
+            self.on_line(line)
+        trained.metrics = figures.metrics(trained, loop, self.learned, self.held_out, said)
+        trained.model.eval()
+        if self.team.is_first:
+            save_adapter(
+                trained.model,
+                self.base,
+                folder,
+                card=dict(card) | {"metrics": trained.metrics},
+                head=(loop.head, self.scale) if loop.head else None,
+            )
+            trained.metrics["adapter_bytes"] = adapter_bytes(folder)
+        return trained
+
+    def card(self, dataset: Dataset, run: str, data_sha256: str) -> dict[str, Any]:
+        """What the adapter's card says beside the figures."""
+        n_val = sum(s.split == "val" for s in dataset.segments)
+        written = self.learned.slots
+        return {
+            "run": run,
+            "data_sha256": data_sha256,
+            "segments_train": len(dataset.segments) - n_val,
+            "segments_val": n_val,
+            "words_train": len(self.learned.words),
+            "words_val": len(self.held_out.words),
+            "trainable_parameters": self.trained.counts.trainable,
+            "threshold": self.parameters.threshold,
+            "window_words": self.parameters.window_words,
+            "reading": self.parameters.reading,
+            "reference": self.loop.reference.as_json(),
+            "markers_per_100_words": evaluate.per_100_words(written),
+            "rate_by_marker": evaluate.by_marker_per_100_words(written),
+            "parameters": asdict(self.lora) | asdict(self.parameters),
+        }
+
+    def _placed(self, said: Said) -> list[tuple[str, ...]]:
+        return evaluate.decide(said.probabilities, threshold=self.parameters.threshold)
+
+    def _epoch(self, epoch: int, step: int, said: Said, placed: Sequence[tuple[str, ...]]) -> Epoch:
+        macro_f1 = evaluate.macro_f1(self.held_out.slots, placed)
+        return Epoch(epoch, step, said.loss, macro_f1, said.loss_acoustic)
+
+
+if __name__ == "__main__":
+    from prosody.lm.launch import main
+
+    raise SystemExit(main())

@@ -11,6 +11,7 @@ stages whose results are missing are run first.
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import subprocess
@@ -87,6 +88,26 @@ class Stage:
         known += [entry for entry in record.described(found, self.folder) if entry not in known]
         write_json(self.folder / "inputs.json", known, overwrite=True)
         return found
+
+    def checkpoints(self, given: str = "auto") -> list[Path] | None:
+        """Checkpoints of runs of this stage that this one may go on from, the latest first; None: start anew.
+
+        given: "auto" for those that were cut short since the last one that went well, "never", or a run's id.
+        Raises ProsodyError if there is no such run.
+        """
+        from prosody.workflow import record
+
+        if given == "never":
+            return None
+        others = [run for run in record.runs(record.runs_folder(), self.name) if run.folder != self.folder]
+        if given != "auto":
+            found = [run for run in others if run.id.startswith(given)]
+            if len(found) != 1:
+                what = f"{len(found) or 'no'} runs of {self.name} begin with {given!r}"
+                raise ProsodyError(None, "resume", what, "give auto, never, or a run's id")
+            return [found[0].artifacts / "checkpoints"]
+        since = itertools.takewhile(lambda run: run.state != "ok", reversed(others))
+        return [run.artifacts / "checkpoints" for run in since if run.state in ("killed", "interrupted", "failed")]
 
     def output(self, path: str | os.PathLike[str]) -> Path:
         """A file that this stage writes, for outputs.json. A relative path lies in the artifacts, which all go in."""

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from lm_data import rule_book, write_babbler, write_gpt2
+from lm_data import CARD, rule_book, write_babbler, write_gpt2
 
 from prosody.lm.base import load_base
 from prosody.lm.checkpoint import load_adapter, save_adapter
@@ -101,5 +101,5 @@ def scribbler(tmp_path_factory):
 def _untrained(folder, words):
     base = load_base(str(write_babbler(folder / "base", words)))
     model, _, _ = attach(base, LoraParameters(r=2))
-    save_adapter(model, base, folder / "adapter", card={})
+    save_adapter(model, base, folder / "adapter", card=CARD)
     return load_adapter(folder / "adapter")

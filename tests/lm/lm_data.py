@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from prosody.dataset import Dataset, Segment, Word, split_by_time, text_of
+from prosody.markers import TOKENS
 
 NOUNS = ("river", "bridge", "letter", "garden", "window", "morning", "city", "story", "house", "winter", "road")
 VERBS = ("saw", "found", "painted", "crossed", "remembered", "closed", "opened", "followed")
 SEED = 20_240  # of the tiny models' weights
+CARD = {"reading": "both ways", "reference": {"scale": 1.0, "offsets": dict.fromkeys(TOKENS, 0.0)}}  # the least of one
 
 
 def write_gpt2(folder: Path, **shape) -> Path:
@@ -51,8 +53,11 @@ def write_babbler(folder: Path, words: tuple[str, ...]) -> Path:
     return folder
 
 
-def rule_book(n_segments: int, *, seed: int = 1) -> Dataset:
-    """Two sentences a segment: "never" always has <emph>, "and" <pause_short>, a sentence's end <pitch_falling>."""
+def rule_book(n_segments: int, *, seed: int = 1, measured: bool = False) -> Dataset:
+    """Two sentences a segment: "never" always has <emph>, "and" <pause_short>, a sentence's end <pitch_falling>.
+
+    measured: with f0 levels (high where <emph> is, none on "the"), energies, and pauses.
+    """
     draw = random.Random(seed)
     segments, time_s = [], 0.0
     for k in range(n_segments):
@@ -63,7 +68,12 @@ def rule_book(n_segments: int, *, seed: int = 1) -> Dataset:
             sentence += [("and", ("<pause_short>",)), ("never", ("<emph>",)), (draw.choice(VERBS), ()), ("a", ())]
             sentence.append((draw.choice(NOUNS) + ".", ("<pitch_falling>",)))
             for text, slot in sentence:
-                words.append(Word(text, time_s, time_s + 0.3, slot))
+                values = {}
+                if measured:
+                    level = None if text == "the" else 3.0 * ("<emph>" in slot) + draw.gauss(0, 0.5)
+                    pause = 0.4 * bool(slot and slot[0].startswith("<pause"))
+                    values = {"f0_level_st": level, "energy_db": draw.gauss(0, 2), "pause_before_s": pause}
+                words.append(Word(text, time_s, time_s + 0.3, slot, values))
                 time_s += 0.35
         start, end = words[0].start, words[-1].end
         name = f"segments/segment_{k + 1:03d}.wav"

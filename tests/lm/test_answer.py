@@ -57,13 +57,15 @@ def test_nobody_else_s_random_numbers_are_touched(adapter):
 
 
 def test_the_base_writes_whatever_the_adapter_learned(adapter, tiny_folder, tmp_path):
+    from lm_data import CARD
+
     from prosody.lm.base import load_base
     from prosody.lm.checkpoint import load_adapter, save_adapter
     from prosody.lm.lora import LoraParameters, attach
 
     base = load_base(str(tiny_folder))
     model, _, _ = attach(base, LoraParameters(r=2))
-    save_adapter(model, base, tmp_path / "untrained", card={})
+    save_adapter(model, base, tmp_path / "untrained", card=CARD)
     untrained = load_adapter(tmp_path / "untrained")
     assert compose(QUESTION, [], adapter, BRIEF).text == compose(QUESTION, [], untrained, BRIEF).text
 

@@ -1,29 +1,13 @@
 import math
 import re
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from prosody.errors import ProsodyError
-from prosody.lm.loop import Step, TrainParameters, pick_device, windows
-
-
-@given(st.integers(0, 300), st.integers(1, 120), st.integers(0, 250))
-def test_windows_hold_every_word_exactly_once_and_in_order(n_lines, n_words, offset):
-    lines = [(f"word{k}", ()) for k in range(n_lines)]
-    cut = windows(lines, n_words=n_words, offset=offset)
-    assert [line for window in cut for line in window] == lines
-    assert all(1 <= len(window) <= n_words for window in cut)
-    assert all(len(window) == n_words for window in cut[1:-1])
-
-
-def test_the_offset_shortens_the_first_window():
-    lines = [(str(k), ()) for k in range(10)]
-    assert [len(w) for w in windows(lines, n_words=4)] == [4, 4, 2]
-    assert [len(w) for w in windows(lines, n_words=4, offset=1)] == [3, 4, 3]
-    assert [len(w) for w in windows(lines, n_words=20)] == [10]
-    assert windows([], n_words=4) == []
+from prosody.lm.device import pick_device
+from prosody.lm.loop import Step
+from prosody.lm.parameters import TrainParameters
 
 
 def test_a_step_is_told_in_one_line():
@@ -33,17 +17,22 @@ def test_a_step_is_told_in_one_line():
         epoch=1,
         ends_epoch=False,
         loss=0.87449,
+        loss_acoustic=None,
         learning_rate=3e-4,
+        n_tokens=300,
         tokens_per_s=412.3,
+        utilisation=0.618,
         seconds=253.2,
         remaining_s=1330.4,
     )
-    assert str(step) == "Step 11 | Loss 0.8745 | LR 3.00e-04 | 412 tok/s | 0:04:13 < 0:22:10"
+    assert str(step) == "Step 11 | Loss 0.8745 | LR 3.00e-04 | 412 tok/s | 0:04:13 < 0:22:10 | Use 62 %"
+    heard = replace(step, loss_acoustic=0.4125)
+    assert str(heard).endswith(" | 412 tok/s | 0:04:13 < 0:22:10 | Heard 0.412 | Use 62 %")
 
 
 def test_every_step_of_a_training_is_told_like_that(trained):
     wanted = re.compile(
-        r"Step (\d+) \| Loss \d+\.\d{4} \| LR \d\.\d\de-\d\d \| \d+ tok/s \| \d+:\d\d:\d\d < \d+:\d\d:\d\d"
+        r"Step (\d+) \| Loss \d+\.\d{4} \| LR \d\.\d\de-\d\d \| \d+ tok/s \| \d+:\d\d:\d\d < \d+:\d\d:\d\d \| Use \d+ %"
     )
     told = [wanted.fullmatch(line) for line in trained.lines if line.startswith("Step")]
     assert [int(match.group(1)) for match in told] == list(range(1, len(trained.steps) + 1))
@@ -75,11 +64,14 @@ def test_steps_count_up_and_time_runs(trained):
         *[(name, value) for name in ("epochs", "batch_size", "window_words") for value in (0, -1, 1.5, math.nan)],
         *[
             (name, value)
-            for name in ("learning_rate", "learning_rate_rows", "clip")
+            for name in ("learning_rate", "learning_rate_rows", "learning_rate_head", "clip")
             for value in (0, -1e-3, math.nan, math.inf)
         ],
         *[(name, value) for name in ("warmup", "threshold", "weight_decay") for value in (-0.1, 1.1, math.nan)],
+        *[(name, value) for name in ("micro_batch", "patience") for value in (-1, 1.5, math.nan)],
+        *[(name, value) for name in ("acoustic", "checkpoint_s") for value in (-1, math.nan, math.inf)],
         ("precision", "float8"),
+        ("reading", "thrice"),
     ],
 )
 def test_settings_that_cannot_train_are_refused(name, wrong):

@@ -7,8 +7,8 @@ from lm_data import rule_book, write_gpt2
 from prosody.errors import ProsodyError
 from prosody.lm import slots
 from prosody.lm.base import Base, load_base
+from prosody.lm.corpus import of_dataset
 from prosody.lm.lora import LIKE_MEANING, LoraParameters, attach, attention_targets, row_vectors
-from prosody.lm.train import lines_of
 from prosody.markers import TOKENS
 
 GPT2_PARAMETERS = 124_439_808
@@ -25,9 +25,15 @@ def gpt2_shape(tiny):
 
 
 def batch_of(tokenizer, n_segments=2):
-    lines = lines_of(rule_book(n_segments).segments)
-    example = slots.build([w for w, _ in lines], [m for _, m in lines], tokenizer)
-    return slots.collate([example], pad_row=0)
+    corpus = of_dataset(rule_book(n_segments), tokenizer, split="train")
+    whole = (0, len(corpus.words))
+    return slots.collate([slots.of_corpus(corpus, whole, tokenizer, reading="both ways", longest=None)], pad_row=0)
+
+
+def logits_of_slots(model, batch, tokenizer):
+    even = slots.Reference(1.0, dict.fromkeys(TOKENS, 0.0))
+    vectors = row_vectors(model, tokenizer, slots.tokens_of())
+    return slots.logits(slots.hidden(model, batch, reading="both ways"), vectors, even)
 
 
 def logits_of(model, rows):
@@ -54,7 +60,7 @@ def test_the_counts_are_those_of_the_parameters_with_a_gradient(tiny):
 def test_only_lora_and_the_seven_rows_get_gradients(tiny):
     model, tokenizer, _ = attach(tiny, LoraParameters(dropout=0.0))
     batch = batch_of(tokenizer)
-    slots.slot_loss(slots.slot_logits(model, batch, tokenizer), batch.labels).backward()
+    slots.loss_sum(logits_of_slots(model, batch, tokenizer), batch.labels).backward()
     moved = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     rows = [name for name in moved if "lora_" not in name]
     assert [moved[name].shape for name in rows] == [(7, 32)]
@@ -123,7 +129,7 @@ def test_a_base_with_an_output_layer_of_its_own_starts_both_rows_alike(tmp_path)
     model, tokenizer, counts = attach(base, LoraParameters())
     batch = batch_of(tokenizer)
     with torch.no_grad():
-        pitch = slots.slot_logits(model.eval(), batch, tokenizer)["pitch"]
+        pitch = logits_of_slots(model.eval(), batch, tokenizer)["pitch"]
     assert torch.pdist(pitch[:, 1:].T).min() > 0.1  # the four pitch markers are told apart from the start
     assert counts.rows == 7 * 32
 

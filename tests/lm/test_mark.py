@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from prosody import markers
 from prosody.errors import ProsodyError
-from prosody.lm.lora import LoraParameters, attach
+from prosody.lm import slots
+from prosody.lm.corpus import tokenized
+from prosody.lm.lora import LoraParameters, attach, row_vectors
 from prosody.lm.mark import mark
-from prosody.lm.slots import build, collate, probabilities, slot_logits
 from prosody.markers import BY_TOKEN, TOKENS
 
 TEXT = "We crossed the garden, and never closed a window. We saw the road, and never found a story."
@@ -133,9 +134,11 @@ def test_marking_again_changes_nothing(adapter):
 def test_untuned_is_the_base_with_its_first_rows(adapter, new_base):
     untuned = mark(TEXT, adapter, untuned=True)
     model, tokenizer, _ = attach(new_base(), LoraParameters())
-    batch = collate([build(TEXT.split(), None, tokenizer)], pad_row=0)
+    batch = slots.collate([slots.build(tokenized(TEXT.split(), tokenizer), None, tokenizer)], pad_row=0)
     with torch.no_grad():
-        found = probabilities(slot_logits(model.eval(), batch, tokenizer))
+        states = slots.hidden(model.eval(), batch, reading="both ways")
+        vectors = row_vectors(model, tokenizer, slots.tokens_of())
+        found = slots.probabilities(slots.logits(states, vectors, adapter.reference))
     for k, shares in enumerate(untuned.probabilities):
         assert shares == pytest.approx({t: float(found[t][k]) for t in TOKENS}, abs=1e-6)
     assert untuned != mark(TEXT, adapter)

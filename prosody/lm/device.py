@@ -1,0 +1,31 @@
+"""Where training runs, and in which precision it is fast there."""
+
+from __future__ import annotations
+
+from prosody.errors import ProsodyError
+
+
+def fast_bfloat16(device: str) -> bool:
+    """Whether this processor multiplies bfloat16 faster than float32."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported()
+    names = torch.backends.cpu.get_cpu_capability() if hasattr(torch.backends, "cpu") else ""
+    return "AVX512" in names and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+
+
+def pick_device(wanted: str) -> str:
+    """The device to train on: `wanted`, or for "auto" the GPU where there is one.
+
+    Raises ProsodyError if this machine has no such device.
+    """
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=wanted)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ProsodyError(None, "device", f"there is no {wanted!r} here", "use auto, cpu or cuda") from error
+    return wanted

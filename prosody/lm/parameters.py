@@ -1,0 +1,60 @@
+"""How to train: the parameters, each with its range."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from prosody.errors import ProsodyError
+from prosody.lm.slots import READINGS
+
+
+@dataclass(frozen=True)
+class TrainParameters:
+    """How to train. Learning rates rise over `warmup` of the steps, then follow a cosine down to a tenth.
+
+    acoustic: λ, how much what the head mistakes about the audio weighs beside the text; at 0 the head learns without
+    moving the model. micro_batch: windows read at once (0: the whole batch); a step's result does not depend on it.
+    patience: epochs without a better held-out macro F1 after which training ends (0: never).
+    checkpoint_s: seconds between two checkpoints; there is one an epoch in any case.
+    """
+
+    epochs: int = 8
+    batch_size: int = 1
+    micro_batch: int = 0
+    learning_rate: float = 1e-3
+    learning_rate_rows: float = 1e-2
+    learning_rate_head: float = 1e-3
+    acoustic: float = 0.0
+    weight_decay: float = 0.0
+    warmup: float = 0.05
+    clip: float = 1.0
+    window_words: int = 60
+    reading: str = READINGS[0]
+    threshold: float = 0.4
+    patience: int = 0
+    checkpoint_s: float = 60.0
+    precision: str = "auto"
+    device: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch_size", 1), ("window_words", 1), ("micro_batch", 0), ("patience", 0)):
+            value = getattr(self, name)
+            if not (isinstance(value, int) and value >= least):
+                raise ProsodyError(None, name, f"is {value}", f"give a whole number from {least}")
+        for name in ("learning_rate", "learning_rate_rows", "learning_rate_head", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ProsodyError(None, name, f"is {getattr(self, name)}", "give a number above 0, such as 1e-3")
+        for name in ("warmup", "threshold", "weight_decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ProsodyError(None, name, f"is {getattr(self, name)}", "give a number from 0 to 1")
+        for name in ("acoustic", "checkpoint_s"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ProsodyError(None, name, f"is {getattr(self, name)}", "give a number from 0")
+        if not 0 <= self.seed < 1 << 63:
+            raise ProsodyError(None, "seed", f"is {self.seed}", "give a whole number from 0, of 18 digits at most")
+        if self.reading not in READINGS:
+            raise ProsodyError(None, "reading", f"{self.reading!r} is unknown", f"use {' or '.join(READINGS)}")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise ProsodyError(None, "precision", f"{self.precision!r} is unknown", "use auto, float32 or bfloat16")

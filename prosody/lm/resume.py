@@ -1,0 +1,149 @@
+"""Going on with a training that was cut short: what makes it the same training, and what a checkpoint tells of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, astuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prosody.errors import ProsodyError
+from prosody.lm import state
+from prosody.lm.base import Base
+from prosody.lm.cost import Estimate
+from prosody.lm.loop import Loop, Step
+from prosody.lm.lora import LoraParameters
+from prosody.lm.parameters import TrainParameters
+from prosody.lm.slots import Reference
+
+if TYPE_CHECKING:
+    from prosody.lm.corpus import Corpus
+    from prosody.lm.several import Team
+    from prosody.lm.train import Trained
+
+# what may differ between two parts of one training: where and how fast it runs
+_FREE = ("device", "micro_batch", "checkpoint_s", "precision")
+_NEVER = "start it anew with resume=never, or give what it had"
+
+
+def identity(
+    base: Mapping[str, str],
+    lora: LoraParameters,
+    parameters: TrainParameters,
+    precision: str,
+    learned: Corpus,
+    held_out: Corpus,
+) -> dict[str, Any]:
+    """What two parts of one training have in common, as JSON.
+
+    base: its `fingerprint`. precision: the one that is used.
+    """
+    told = asdict(lora) | asdict(parameters)
+    told = {name: value for name, value in told.items() if name not in _FREE} | {"precision": precision}
+    texts = {"text to learn from": _hash_of_text(learned), "held-out text": _hash_of_text(held_out)}
+    return json.loads(json.dumps({"base_model": dict(base), **texts, **told}))
+
+
+def find(
+    own: Path,
+    others: Sequence[Path] | None,
+    wanted: Mapping[str, Any],
+    *,
+    strictly: bool = False,
+    on_line: Callable[[str], None],
+) -> state.State | None:
+    """The checkpoint to go on from, or None to start anew.
+
+    own: this training's folder of checkpoints; others: of trainings cut short, the first that fits is taken; None:
+    start anew, whatever there is. Raises ProsodyError if `own` holds an unfinished training on something else;
+    strictly: also if none of the others fits.
+    """
+    if others is None:
+        state.clear(own)
+        return None
+    found = state.latest(own, on_line=on_line)
+    if found is not None:
+        changed = _changes(found.facts.get("identity", {}), wanted)
+        if not changed:
+            return found
+        if not found.facts.get("finished"):
+            what = f"holds a training, cut short, of which something changed since: {'; '.join(changed)}"
+            raise ProsodyError(own, None, what, _NEVER)
+        state.clear(own)
+    for folder in others:
+        found = state.latest(folder, on_line=on_line)
+        changed = _changes(found.facts.get("identity", {}), wanted) if found else ["it left no whole checkpoint"]
+        if not changed:
+            return found
+        if strictly:
+            raise ProsodyError(folder, None, f"something changed since: {'; '.join(changed)}", _NEVER)
+        on_line(f"Not going on from {folder.parent.parent.name}: {'; '.join(changed)}")
+    return None
+
+
+@contextmanager
+def keeping(folder: Path, team: Team) -> Iterator[None]:
+    """Hold the folder of checkpoints (the first process does). Raises ProsodyError if another training holds it."""
+    with state.locked(folder) if team.is_first else nullcontext():
+        yield
+
+
+def facts(wanted: Mapping[str, Any], loop: Loop, trained: Trained, *, finished: bool) -> dict[str, Any]:
+    """What a checkpoint tells beside weights and moments, as JSON."""
+    return {
+        "identity": dict(wanted),
+        "finished": finished,
+        "reference": loop.reference.as_json(),
+        "foreseen": asdict(loop.foreseen) if loop.foreseen else None,
+        "micro_batch": loop.micro_batch,
+        "steps": [astuple(step) for step in trained.steps],
+        "epochs": [astuple(epoch) for epoch in trained.epochs],
+        "placed_untuned": [list(slot) for slot in trained.placed_untuned],
+    }
+
+
+def put_facts(told: Mapping[str, Any], loop: Loop, trained: Trained) -> None:
+    """Put back what `facts` told."""
+    from prosody.lm.train import Epoch
+
+    loop.reference = Reference(told["reference"]["scale"], told["reference"]["offsets"])
+    loop.foreseen = Estimate(**told["foreseen"]) if told["foreseen"] else None
+    trained.steps = [Step(*one) for one in told["steps"]]
+    trained.epochs = [Epoch(*one) for one in told["epochs"]]
+    trained.placed_untuned = [tuple(slot) for slot in told["placed_untuned"]]
+    loop.seconds = trained.steps[-1].seconds
+    loop.n_tokens = sum(step.n_tokens for step in trained.steps)
+
+
+def _changes(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """What differs between two trainings, for a person to read."""
+    told = []
+    for name in sorted(held.keys() | wanted.keys()):
+        before, now = held.get(name), wanted.get(name)
+        if before == now:
+            continue
+        if name in ("text to learn from", "held-out text") and before and now:
+            told.append(f"the {name} ({before['words']:,} words, now {now['words']:,}, or other markers in it)")
+        elif name == "base_model" and before and now:
+            told.append(f"{name} (was {before['name']}, now {now['name']})")
+        else:
+            told.append(f"{name} (was {json.dumps(before)}, now {json.dumps(now)})")
+    return told
+
+
+def _hash_of_text(corpus: Corpus) -> dict[str, Any]:
+    digest = hashlib.sha256(json.dumps([corpus.words, corpus.slots, corpus.documents]).encode())
+    digest.update(corpus.measured.tobytes())
+    return {"words": len(corpus.words), "sha256": digest.hexdigest()}
+
+
+def fingerprint(base: Base) -> dict[str, str]:
+    """A base that no adapter is on yet: its name, and a hash of shapes and beginnings of all its weights."""
+    digest = hashlib.sha256()
+    for name, weight in base.model.named_parameters():
+        digest.update(f"{name} {tuple(weight.shape)}".encode())
+        digest.update(weight.detach().flatten()[:64].float().cpu().numpy().tobytes())
+    return {"name": Path(base.name).name, "sha256": digest.hexdigest()}

@@ -1,0 +1,207 @@
+"""A training that was cut short goes on as if it had not been."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+from lm_data import rule_book
+
+from prosody.errors import ProsodyError
+from prosody.lm import state
+from prosody.lm.lora import LoraParameters
+from prosody.lm.train import TrainParameters, train
+
+WEIGHTS = "adapter_model.safetensors"
+HOW = TrainParameters(
+    epochs=3,
+    batch_size=2,
+    window_words=30,
+    learning_rate=3e-3,
+    checkpoint_s=0,
+    precision="float32",
+    device="cpu",
+    seed=2,
+)
+
+
+class Cut(Exception):
+    """The training was cut short."""
+
+
+@pytest.fixture
+def run(new_base, tmp_path):
+    """Train in a folder of that name, until a step if given. Returns result, adapter's weights, and what was told."""
+
+    def go(name, *, until=None, how=HOW, lora=None, data=None, resume_from=(), **options):
+        folder, lines = tmp_path / name / "artifacts" / "janus_prosody_lora", []
+
+        def on_step(step):
+            if step.step == until and not any(line.startswith(f"Step {until + 1} ") for line in lines):
+                raise Cut
+
+        try:
+            result = train(
+                data or rule_book(12, measured=True),
+                new_base(),
+                lora or LoraParameters(r=4, dropout=0.2),
+                how,
+                folder=folder,
+                resume_from=resume_from and [tmp_path / other / "artifacts" / state.FOLDER for other in resume_from],
+                on_line=lines.append,
+                on_step=on_step if until else None,
+                **options,
+            )
+        except Cut:
+            return None, None, lines
+        files = {p.name: p.read_bytes() for p in folder.glob("*.safetensors")}
+        return result, files, lines
+
+    return go
+
+
+@pytest.fixture
+def whole(run):
+    return run("whole")
+
+
+def trace(result):
+    return [(s.step, s.loss, s.loss_acoustic, s.learning_rate) for s in result.steps]
+
+
+@pytest.mark.parametrize("until", [1, 4, 10])  # of 12: in the first epoch, at its end, at the second's
+def test_a_training_cut_short_goes_on_to_the_same_bits(run, whole, until):
+    assert len(whole[0].steps) == 12
+    assert run("cut", until=until)[0] is None
+    result, files, lines = run("cut")
+    done = until - 1  # a step that was not told yet is done again
+    assert f"Going on after step {done} of 12" in lines or until == 1
+    assert trace(result) == trace(whole[0])
+    assert result.epochs == whole[0].epochs
+    assert files == whole[1]
+    assert result.placed == whole[0].placed
+    assert result.placed_untuned == whole[0].placed_untuned
+    assert result.metrics["f1"] == whole[0].metrics["f1"]
+
+
+def test_it_goes_on_from_another_run_s_checkpoints(run, whole, tmp_path):
+    run("cut", until=8)
+    result, files, lines = run("next", resume_from=["none", "cut"])
+    assert "Going on after step 7 of 12" in lines
+    assert (trace(result), files) == (trace(whole[0]), whole[1])
+    assert list((tmp_path / "next" / "artifacts" / state.FOLDER).glob("step_*"))
+    assert len(list((tmp_path / "cut" / "artifacts" / state.FOLDER).glob("step_*"))) == 2  # as it was left
+
+
+def test_cut_short_again_and_again(run, whole):
+    for until in (2, 3, 7, 11, 12):
+        run("cut", until=until)
+    result, files, _ = run("cut")
+    assert (trace(result), files) == (trace(whole[0]), whole[1])
+
+
+def test_a_damaged_last_checkpoint_costs_a_step(run, whole, tmp_path):
+    run("cut", until=8)
+    last = sorted((tmp_path / "cut" / "artifacts" / state.FOLDER).glob("step_*"))[-1]
+    (last / "state.safetensors").write_bytes(b"")
+    result, files, lines = run("cut")
+    assert "Going on after step 6 of 12" in lines
+    assert (trace(result), files) == (trace(whole[0]), whole[1])
+
+
+def test_a_finished_training_is_only_measured_again(run, whole):
+    result, files, lines = run("whole")
+    assert "Going on after step 12 of 12" in lines
+    assert not any(line.startswith("Step") for line in lines)
+    assert files == whole[1]
+    assert trace(result) == trace(whole[0])
+
+
+def test_where_and_how_fast_it_runs_may_change(run, whole):
+    run("cut", until=8)
+    other = replace(HOW, micro_batch=1, checkpoint_s=100.0)
+    result, _, lines = run("cut", how=other)
+    assert "Going on after step 7 of 12" in lines
+    assert [s.loss for s in result.steps] == pytest.approx([s.loss for s in whole[0].steps], rel=1e-4)
+
+
+def test_micro_batches_change_nothing_but_rounding(run, whole):
+    result, _, _ = run("micro", how=replace(HOW, micro_batch=1))
+    assert [s.loss for s in result.steps] == pytest.approx([s.loss for s in whole[0].steps], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"how": replace(HOW, seed=3)}, r"seed \(was 2, now 3\)"),
+        ({"how": replace(HOW, epochs=4, clip=2.0)}, r"clip \(was 1.0, now 2.0\); epochs \(was 3, now 4\)"),
+        ({"lora": LoraParameters(r=2, dropout=0.2)}, r"r \(was 4, now 2\)"),
+        (
+            {"data": rule_book(12, measured=True, seed=9)},
+            r"the held-out text \(18 words, now 18, or other markers in it\)",
+        ),
+        (
+            {"data": rule_book(13, measured=True)},
+            r"the text to learn from \(198 words, now 216, or other markers in it\)",
+        ),
+        ({"data": rule_book(12)}, r"the held-out text .*; the text to learn from"),
+    ],
+)
+def test_what_changed_since_is_told_and_nothing_lost(run, whole, tmp_path, change, told):
+    run("cut", until=8)
+    checkpoints = tmp_path / "cut" / "artifacts" / state.FOLDER
+    before = sorted(p.name for p in checkpoints.iterdir())
+    with pytest.raises(ProsodyError, match=f"checkpoints: holds a training, cut short, of which .*{told}") as caught:
+        run("cut", **change)
+    assert "resume=never" in caught.value.remedy
+    assert sorted(p.name for p in checkpoints.iterdir()) == before
+    _, files, _ = run("cut")
+    assert files == whole[1]
+
+
+def test_another_run_of_something_else_is_told_and_left_alone(run):
+    run("cut", until=8)
+    _, _, lines = run("next", how=replace(HOW, seed=5), resume_from=["cut"])
+    assert "Not going on from cut: seed (was 2, now 5)" in lines
+    assert next(line for line in lines if line.startswith("Step")).startswith("Step 1 ")
+
+
+def test_a_run_that_is_named_must_fit(run, tmp_path):
+    run("cut", until=8)
+    with pytest.raises(ProsodyError, match=r"cut.*checkpoints: something changed since: seed \(was 2, now 5\) — "):
+        run("next", how=replace(HOW, seed=5), resume_from=["cut"], resume_strictly=True)
+    with pytest.raises(ProsodyError, match=r"none.*checkpoints: something changed since: it left no whole checkpoint"):
+        run("next", resume_from=["none"], resume_strictly=True)
+    _, _, lines = run("next", resume_from=["cut"], resume_strictly=True)
+    assert "Going on after step 7 of 12" in lines
+
+
+def test_never_starts_anew(run, whole):
+    run("cut", until=8)
+    _, files, lines = run("cut", resume_from=None)
+    assert next(line for line in lines if line.startswith("Step")).startswith("Step 1 ")
+    assert files == whole[1]
+
+
+def test_a_finished_training_makes_way_for_another(run, whole):
+    result, _, lines = run("whole", how=replace(HOW, seed=5))
+    assert next(line for line in lines if line.startswith("Step")).startswith("Step 1 ")
+    assert trace(result) != trace(whole[0])
+
+
+def test_without_its_checkpoints_it_starts_anew(run, whole, tmp_path):
+    run("cut", until=8)
+    shutil.rmtree(tmp_path / "cut" / "artifacts" / state.FOLDER)
+    result, files, _ = run("cut")
+    assert (trace(result), files) == (trace(whole[0]), whole[1])
+
+
+def test_patience_ends_a_training_that_gets_no_better(run):
+    how = replace(HOW, epochs=30, patience=2, learning_rate=1e-6, learning_rate_rows=1e-6)
+    result, _, lines = run("patient", how=how)
+    assert len({e.macro_f1 for e in result.epochs[1:]}) == 1
+    assert len(result.epochs) - 1 == 3
+    assert "No better macro F1 for 2 epochs: ending here" in lines
+    assert result.metrics["epochs"] == len(result.epochs) - 1
+    again, _, lines = run("patient", how=how)
+    assert not any(line.startswith("Step") for line in lines)  # it had ended
+    assert again.epochs == result.epochs

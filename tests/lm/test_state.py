@@ -1,0 +1,152 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from prosody.errors import ProsodyError
+from prosody.lm import state
+from prosody.lm.state import State
+
+
+def checkpoint(step, *, value=None):
+    return State(step, {"a": torch.full((3, 2), float(value or step))}, {"loss": [0.5, 1 / 3], "n": step})
+
+
+def told():
+    lines = []
+    return lines, lines.append
+
+
+def test_what_is_saved_comes_back(tmp_path):
+    path = state.save(tmp_path, checkpoint(12))
+    assert path == tmp_path / "step_000012"
+    found = state.latest(tmp_path, on_line=print)
+    assert found.step == 12
+    assert torch.equal(found.tensors["a"], torch.full((3, 2), 12.0))
+    assert found.facts == {"loss": [0.5, 1 / 3], "n": 12}
+
+
+def test_the_last_two_are_kept(tmp_path):
+    for step in (5, 30, 100, 2_000_000):
+        state.save(tmp_path, checkpoint(step))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step_000100", "step_2000000"]
+    assert state.latest(tmp_path, on_line=print).step == 2_000_000
+
+
+def test_no_checkpoint_is_none(tmp_path):
+    assert state.latest(tmp_path, on_line=print) is None
+    assert state.latest(tmp_path / "not there", on_line=print) is None
+
+
+def test_saving_a_step_again_replaces_it(tmp_path):
+    state.save(tmp_path, checkpoint(5))
+    state.save(tmp_path, checkpoint(5, value=9))
+    assert float(state.latest(tmp_path, on_line=print).tensors["a"][0, 0]) == 9
+
+
+def test_safetensors_and_json_only(tmp_path):
+    path = state.save(tmp_path, checkpoint(1))
+    assert sorted(p.suffix for p in path.iterdir()) == [".json", ".safetensors"]
+    json.loads((path / "state.json").read_text())
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: (path / "state.safetensors").unlink(),
+        lambda path: (path / "state.json").unlink(),
+        lambda path: flip(path / "state.safetensors"),
+        lambda path: (path / "state.safetensors").write_bytes((path / "state.safetensors").read_bytes()[:40]),
+        lambda path: (path / "state.json").write_text((path / "state.json").read_text().replace("0.5", "0.6")),
+        lambda path: (path / "state.json").write_bytes((path / "state.json").read_bytes()[:-30]),
+        lambda path: (path / "state.json").write_text("[]"),
+    ],
+    ids=["no weights", "no facts", "a bit", "cut weights", "other facts", "cut facts", "a list"],
+)
+def test_a_damaged_checkpoint_is_passed_over_with_one_line(tmp_path, damage):
+    state.save(tmp_path, checkpoint(1))
+    damage(state.save(tmp_path, checkpoint(2)))
+    lines, on_line = told()
+    assert state.latest(tmp_path, on_line=on_line).step == 1
+    assert len(lines) == 1
+    assert lines[0].startswith(f"warning  {tmp_path / 'step_000002'}")
+    assert lines[0].endswith("; the checkpoint before it is used")
+    assert "\n" not in lines[0]
+
+
+def test_a_deleted_checkpoint_leaves_the_one_before(tmp_path):
+    state.save(tmp_path, checkpoint(1))
+    shutil.rmtree(state.save(tmp_path, checkpoint(2)))
+    assert state.latest(tmp_path, on_line=print).step == 1
+
+
+def test_a_pickle_is_refused_unread(tmp_path):
+    path = state.save(tmp_path, checkpoint(2))
+    (path / "state.safetensors").rename(path / "state.pt")
+    with pytest.raises(ProsodyError, match=r"state.pt: is a pickle, which can run code when read; it was not opened"):
+        state.latest(tmp_path, on_line=print)
+
+
+@pytest.mark.parametrize("failing", ["write_json", "sha256"])
+def test_a_save_that_fails_leaves_the_earlier_ones(tmp_path, monkeypatch, failing):
+    state.save(tmp_path, checkpoint(1))
+    state.save(tmp_path, checkpoint(2))
+
+    def full(*_, **__):
+        raise ProsodyError(tmp_path, None, "the disk is full", "make room, then run it again")
+
+    monkeypatch.setattr(state.files, failing, full)
+    with pytest.raises(ProsodyError, match="the disk is full"):
+        state.save(tmp_path, checkpoint(3))
+    monkeypatch.undo()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step_000001", "step_000002"]
+    assert state.latest(tmp_path, on_line=print).step == 2
+
+
+def test_a_folder_that_another_training_holds_is_refused(tmp_path):
+    holder = """
+import sys
+from pathlib import Path
+from prosody.lm import state
+with state.locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        refused = pytest.raises(ProsodyError, match="another training is at work there — wait for it, or end it")
+        with refused, state.locked(tmp_path):
+            pass
+        other.kill()
+        other.wait()
+    with state.locked(tmp_path):  # the lock went with its holder
+        pass
+
+
+def test_what_a_killed_save_left_is_removed(tmp_path):
+    (tmp_path / ".tmp-0123456789ab").mkdir(parents=True)
+    (tmp_path / ".tmp-0123456789ab" / "state.safetensors").write_bytes(b"half")
+    state.save(tmp_path, checkpoint(1))
+    with state.locked(tmp_path):
+        assert not [p for p in tmp_path.iterdir() if p.name.startswith(".tmp")]
+    assert state.latest(tmp_path, on_line=print).step == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed there")
+def test_all_checkpoints_can_be_cleared(tmp_path):
+    state.save(tmp_path, checkpoint(1))
+    state.save(tmp_path, checkpoint(2))
+    state.clear(tmp_path)
+    assert state.latest(tmp_path, on_line=print) is None
