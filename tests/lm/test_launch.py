@@ -1,0 +1,110 @@
+"""Training from a file of parameters, alone and in two processes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from lm_data import rule_book
+
+from prosody import dataset
+from prosody.lm.launch import main
+
+INFO = {"source_file": "a.wav", "source_sha256": "0" * 64, "sample_rate": 16_000, "profile": {}, "parameters": {}}
+
+
+@pytest.fixture
+def parameters(tmp_path, tiny_folder):
+    """A file of parameters beside its dataset; settings by name."""
+    import wave
+
+    data = rule_book(12, measured=True)
+    for segment in data.segments:
+        path = tmp_path / "dataset" / segment.audio_file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16_000)
+            file.writeframes(bytes(2 * round(segment.duration * 16_000)))
+    dataset.save(tmp_path / "dataset", data.segments, INFO)
+
+    def write(out="out", **changes):
+        how = {"epochs": 2, "batch_size": 4, "window_words": 20, "precision": "float32", "device": "cpu"}
+        told = {
+            "dataset": "dataset",
+            "out": out,
+            "base_model": str(tiny_folder),
+            "lora": {"dropout": 0.2},
+            "train": how,
+        }
+        path = tmp_path / f"{out}.json"
+        path.write_text(json.dumps(told | changes), encoding="utf-8")
+        return path
+
+    return write
+
+
+def launch(path, *, processes=1):
+    """Run the module, as a launcher does; returns its losses."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    starter = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
+    command = [sys.executable, *starter, "-m", "prosody.lm.train", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    state = sorted((path.with_suffix("") / "checkpoints").glob("step_*"))[-1] / "state.json"
+    return [(one[0], one[4], one[5]) for one in json.loads(state.read_text())["facts"]["steps"]], done.stdout
+
+
+def test_a_file_of_parameters_trains(parameters, tmp_path):
+    trace, out = launch(parameters())
+    assert [step for step, *_ in trace] == list(range(1, len(trace) + 1))
+    assert out.count("Step ") == len(trace)
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["processes"] == 1
+    assert metrics["steps"] == len(trace)
+    assert (tmp_path / "out" / "janus_prosody_lora" / "adapter_model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_same_steps_as_one(parameters, tmp_path):
+    alone, _ = launch(parameters("alone"))
+    both, out = launch(parameters("both"), processes=2)
+    assert len(both) == len(alone)
+    for (step, loss, heard), (other_step, other_loss, other_heard) in zip(alone, both, strict=True):
+        assert step == other_step
+        assert other_loss == pytest.approx(loss, abs=1e-5)
+        assert other_heard == pytest.approx(heard, abs=1e-5)
+    assert out.count("Step 1 ") == 1  # one of them tells
+    assert json.loads((tmp_path / "both" / "metrics.json").read_text())["processes"] == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"dataset": ""}, "dataset: is missing, or no text — name a folder"),
+        ({"colour": 1}, "colour: is unknown — use dataset, out, base_model"),
+        ({"train": {"epoch": 1}}, "train.epoch: is unknown — use epochs"),
+        ({"train": {"epochs": "3"}}, "train.epochs: is '3' — give one such as 8"),
+        ({"train": {"epochs": 0}}, "epochs: is 0 — give a whole number from 1"),
+        ({"lora": {"targets": "q"}}, "lora.targets: is 'q' — give one such as ()"),
+        ({"lora": []}, "lora: is no JSON object — give some of r"),
+        ({"resume": "maybe"}, "resume: is 'maybe' — use auto or never"),
+        ({"dataset": "nowhere"}, "not found"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line(parameters, capsys, changes, told):
+    assert main([str(parameters(**changes))]) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_file_that_is_not_there_or_no_object(tmp_path, capsys):
+    assert main([str(tmp_path / "none.json")]) == 2
+    (tmp_path / "list.json").write_text("[]")
+    assert main([str(tmp_path / "list.json")]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "none.json: not found" in first
+    assert "list.json: is no JSON object" in second
