@@ -43,7 +43,10 @@ _COMMANDS = (
     ("import", "interchange", READY, "take edits made elsewhere into a copy", "import latest talk.TextGrid -o mine"),
     ("listen", "speech", READY, "tell how many written markers are heard", "listen answer.wav answer.txt --json"),
     ("speak", "speech", READY, "speak marked text", 'speak "That was <emph>it." -o it.wav'),
+    ("estimate", "training", READY, "tell what a training will cost", "estimate latest --card rtx4050 -p batch_size 8"),
     ("mark", "text", READY, "place markers in plain text", 'mark "That was the real surprise."'),
+    ("merge", "text", READY, "write adapter and base as one stand-alone model", "merge -o my_model"),
+    ("bench", "bench", READY, "train and score on a public corpus", "bench text --train dev.txt --test test.txt"),
     ("setup", "house", NOTHING, "install everything into .venv (or the active conda environment)", "setup"),
     ("test", "house", MAKE, "run the tests (--slow: those left out by default; --all; others are pytest's)", "test -x"),
     ("lint", "house", MAKE, "check the code, and that notebooks are stored without outputs", "lint"),
@@ -197,11 +200,21 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("--seed", type=int, default=0)
     if name in ("export", "import"):
         _interchange_options(name, command)
-    if name in ("sample", "speak", "calibrate", "export"):
+    if name in ("sample", "speak", "calibrate", "export", "merge"):
         add("--overwrite", action="store_true", help="replace what is there")
-    if name == "mark":
+    if name == "estimate":
+        add("dataset", metavar="DATASET|RUN", nargs="?", default="latest", help="a dataset, or a run of prepare")
+        add("--card", default="", help="also for this GPU: rtx4050, or as GB,GB/s,TFLOPS: 6,192,21")
+    if name in ("estimate", "bench"):
+        add("-p", dest="pairs", nargs=2, action="append", metavar=("NAME", "VALUE"), help="a parameter, as epochs 2")
+        add("--base-model", default="smollm2-135m", metavar="NAME", help="built in, or gpt2, any hub id, or a folder")
+    if name == "merge":
+        add("-o", "--out", metavar="DIR", required=True, help="the model's folder")
+    if name in ("mark", "merge"):
         _adapter_option(command)
-    if name in ("runs", "pauses", "align", "detect", "corpus", "calibrate", "listen", "speak"):
+    if name == "bench":
+        _bench_options(command)
+    if name in ("runs", "pauses", "align", "detect", "corpus", "calibrate", "listen", "speak", "bench", "estimate"):
         _json_option(command)
 
 
@@ -221,6 +234,18 @@ def _interchange_options(name: str, command: argparse.ArgumentParser) -> None:
         add("--by", metavar="NAME", help="who reviewed it (default: the file's name)")
         add("--all-reviewed", action="store_true", help="segments without an edit were looked at too, and are right")
     add("--audio", metavar="AUDIO", help="the dataset's recording (of several: their folder), if not found")
+
+
+def _bench_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add(
+        "what", choices=("text",), help="text: prominence told from text alone, on files of the Helsinki Prosody Corpus"
+    )
+    add("--train", metavar="FILE", required=True, help="what is learned from")
+    add("--test", metavar="FILE", help="what is scored (default: parts of --train that are split by speaker)")
+    add("--splits", type=int, default=5, metavar="N", help="without --test: how many parts, each held out once (5)")
+    add("--only", type=int, metavar="K", help="of these parts only the Kth")
+    add("--seed", type=int, default=0, help="one seed a run (default: 0)")
 
 
 def _notebook_parameters(stage: str) -> str:
