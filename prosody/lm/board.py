@@ -1,11 +1,11 @@
-"""TensorBoard events of a training: losses, rates and held-out figures as scalars."""
+"""TensorBoard events of a training: losses, rates and held-out figures as scalars, parameters and marked texts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prosody.lm.loop import Step
@@ -21,22 +21,35 @@ class Board:
         self._writer = SummaryWriter(str(folder))
 
     def step(self, step: Step) -> None:
-        """Loss, learning rate and speed of one step."""
-        for name, value in (("loss", step.loss), ("lr", step.learning_rate), ("tokens_per_s", step.tokens_per_s)):
-            self._writer.add_scalar(f"train/{name}", value, step.step)
+        """Losses, learning rate and speed of one step."""
+        told = {"loss": step.loss, "loss_acoustic": step.loss_acoustic, "lr": step.learning_rate}
+        told |= {"tokens_per_s": step.tokens_per_s, "utilisation": step.utilisation}
+        self._scalars("train", told, step.step)
 
     def epoch(self, epoch: Epoch) -> None:
-        """Held-out loss and macro F1 after one epoch."""
-        self._writer.add_scalar("val/loss", epoch.loss_val, epoch.step)
-        self._writer.add_scalar("val/macro_f1", epoch.macro_f1, epoch.step)
+        """Held-out losses and F1 after one epoch, and how the first held-out words are marked then."""
+        told = {"loss": epoch.loss_val, "macro_f1": epoch.macro_f1, "loss_acoustic": epoch.loss_acoustic}
+        self._scalars("val", told | {f"f1/{token[1:-1]}": value for token, value in epoch.f1.items()}, epoch.step)
+        self._writer.add_text("held out", _code(epoch.marked), epoch.step)
 
-    def text(self, name: str, text: str) -> None:
-        """A text to read beside the curves."""
-        self._writer.add_text(name, text)
+    def parameters(self, told: Mapping[str, Any]) -> None:
+        """The parameters of the run, as a table."""
+        rows = [f"| {name} | `{value}` |" for name, value in told.items()]
+        self._writer.add_text("parameters", "\n".join(["| parameter | value |", "|---|---|", *rows]))
 
     def close(self) -> None:
         """Write what is left."""
         self._writer.close()
+
+    def _scalars(self, of: str, told: Mapping[str, float | None], step: int) -> None:
+        for name, value in told.items():
+            if value is not None:
+                self._writer.add_scalar(f"{of}/{name}", value, step)
+
+
+def _code(text: str) -> str:
+    """Marked text that TensorBoard's Markdown leaves as it is."""
+    return "\n".join(f"    {line}" for line in text.splitlines())
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prosody import markers
 from prosody.dataset import Dataset
 from prosody.lm import acoustic, cost, evaluate, figures, resume, state
 from prosody.lm.base import Base
@@ -30,18 +31,22 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
 
+_SHOWN_WORDS = 60  # of the held-out part, as marked after each epoch
+
 __all__ = ["Epoch", "TrainParameters", "Trained", "train"]
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """The held-out part after an epoch (0 = before training)."""
+    """The held-out part after an epoch (0 = before training). f1: marker → F1. marked: its first words, as placed."""
 
     epoch: int
     step: int
     loss_val: float
     macro_f1: float
     loss_acoustic: float | None = None
+    f1: Mapping[str, float] = field(default_factory=dict)
+    marked: str = ""
 
     def __str__(self) -> str:
         heard = "" if self.loss_acoustic is None else f" | heard {self.loss_acoustic:.3f}"
@@ -291,8 +296,16 @@ class _Session:
         return evaluate.decide(said.probabilities, threshold=self.parameters.threshold)
 
     def _epoch(self, epoch: int, step: int, said: Said, placed: Sequence[tuple[str, ...]]) -> Epoch:
-        macro_f1 = evaluate.macro_f1(self.held_out.slots, placed)
-        return Epoch(epoch, step, said.loss, macro_f1, said.loss_acoustic)
+        written, words = self.held_out.slots, self.held_out.words[:_SHOWN_WORDS]
+        return Epoch(
+            epoch=epoch,
+            step=step,
+            loss_val=said.loss,
+            macro_f1=evaluate.macro_f1(written, placed),
+            loss_acoustic=said.loss_acoustic,
+            f1=evaluate.f1_by_marker(written, placed),
+            marked=markers.render(evaluate.render(words, placed[:_SHOWN_WORDS])),
+        )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ def test_events_of_a_training_can_be_read_again(trained, tmp_path):
             events.step(step)
         for epoch in trained.result.epochs:
             events.epoch(epoch)
-        events.text("settings", "epochs=8")
+        events.parameters({"epochs": 8, "reading": "both ways"})
     read = EventAccumulator(str(tmp_path / "tb"))
     read.Reload()
     losses = read.Scalars("train/loss")
@@ -20,7 +20,15 @@ def test_events_of_a_training_can_be_read_again(trained, tmp_path):
     assert [e.value for e in read.Scalars("val/loss")] == pytest.approx(
         [e.loss_val for e in trained.result.epochs], rel=1e-6
     )
-    assert {"train/lr", "train/tokens_per_s", "val/macro_f1"} <= set(read.Tags()["scalars"])
+    wanted = {"train/lr", "train/tokens_per_s", "train/utilisation", "val/macro_f1", "val/f1/emph", "val/f1/pause_long"}
+    assert wanted <= set(read.Tags()["scalars"])
+    assert "train/loss_acoustic" not in read.Tags()["scalars"]  # nothing was measured there
+    texts = {tag: read.Tensors(tag) for tag in read.Tags()["tensors"]}
+    assert len(texts["held out/text_summary"]) == len(trained.result.epochs)
+    last = texts["held out/text_summary"][-1].tensor_proto.string_val[0].decode()
+    assert last.strip().startswith("We ") or last.strip().startswith("<")
+    assert "<emph> never" in last
+    assert "| epochs | `8` |" in texts["parameters/text_summary"][0].tensor_proto.string_val[0].decode()
 
 
 def test_what_was_told_before_a_failure_is_kept(trained, tmp_path):
