@@ -66,7 +66,6 @@ def train_from(path: Path) -> None:
             parameters,
             folder=out / ADAPTER_FOLDER,
             run=told.get("run", ""),
-            data_sha256=files.sha256(data.folder / dataset.DATASET_FILE),
             resume_from=() if told.get("resume", "auto") == "auto" else None,
             team=own,
             on_line=(lambda line: print(line, flush=True)) if own.is_first else (lambda line: None),

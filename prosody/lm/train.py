@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prosody import markers
-from prosody.dataset import Dataset
+from prosody import files, markers
+from prosody.dataset import DATASET_FILE, Dataset
 from prosody.lm import acoustic, cost, evaluate, figures, resume, state
 from prosody.lm.base import Base
 from prosody.lm.checkpoint import adapter_bytes, save_adapter
@@ -81,7 +81,6 @@ def train(
     *,
     folder: Path,
     run: str = "",
-    data_sha256: str = "",
     resume_from: Sequence[Path] | None = (),
     resume_strictly: bool = False,
     card: str = "",
@@ -110,7 +109,7 @@ def train(
         for told, listener in ((session.trained.steps, on_step), (session.trained.epochs[1:], on_epoch)):
             for one in told if listener else ():
                 listener(one)
-        card = session.card(dataset, run, data_sha256)
+        told = session.card(dataset, run)
         for step in session.steps():
             on_line(str(step))
             if on_step:
@@ -122,7 +121,7 @@ def train(
                     on_epoch(epoch)
             if session.is_checkpoint_due(step):
                 session.save(checkpoints, step.step)
-        return session.finish(folder, card)
+        return session.finish(folder, told)
 
 
 def foresee(
@@ -271,13 +270,13 @@ class _Session:
             trained.metrics["adapter_bytes"] = adapter_bytes(folder)
         return trained
 
-    def card(self, dataset: Dataset, run: str, data_sha256: str) -> dict[str, Any]:
+    def card(self, dataset: Dataset, run: str) -> dict[str, Any]:
         """What the adapter's card says beside the figures."""
         n_val = sum(s.split == "val" for s in dataset.segments)
-        written = self.learned.slots
+        written, data = self.learned.slots, dataset.folder / DATASET_FILE
         return {
             "run": run,
-            "data_sha256": data_sha256,
+            "data_sha256": files.sha256(data) if data.is_file() else "",
             "segments_train": len(dataset.segments) - n_val,
             "segments_val": n_val,
             "words_train": len(self.learned.words),

@@ -1,0 +1,72 @@
+"""The same training with several seeds: how much of a figure is chance."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from prosody.dataset import Dataset
+from prosody.errors import ProsodyError
+from prosody.lm.base import Base
+from prosody.lm.lora import LoraParameters
+from prosody.lm.parameters import TrainParameters
+from prosody.lm.train import Trained, train
+
+FOLDER = "seeds"
+
+
+def train_seeds(
+    dataset: Dataset,
+    load: Callable[[], Base],
+    lora: LoraParameters,
+    parameters: TrainParameters,
+    *,
+    seeds: int,
+    folder: Path,
+    resume_from: Sequence[Path] | None = (),
+    on_line: Callable[[str], None] = print,
+    **options: Any,
+) -> Trained:
+    """Train with `seeds` seeds, the parameters' own first, and give that one's result with the spread of all.
+
+    load: gives the base anew each time. folder: of the first one's adapter; the others lie in `seeds/seed_N` beside it,
+    each with its own checkpoints, so that what was cut short goes on. options: as `train` has them, for the first.
+    Its metrics get `seeds`: of macro F1, held-out loss and each marker's F1 the values, their mean, and their spread
+    (standard deviation). Raises ProsodyError if `seeds` is no number from 1, and as `train` does.
+    """
+    if not (isinstance(seeds, int) and seeds >= 1):
+        raise ProsodyError(None, "seeds", f"is {seeds}", "give a whole number from 1")
+    first = train(dataset, load(), lora, parameters, folder=folder, resume_from=resume_from, on_line=on_line, **options)
+    if seeds == 1:
+        return first
+    all_metrics = [first.metrics]
+    for seed in range(parameters.seed + 1, parameters.seed + seeds):
+        on_line(f"Seed {seed}")
+        name = f"seed_{seed}"
+        others = resume_from and [one.parent / FOLDER / name / one.name for one in resume_from]
+        trained = train(
+            dataset,
+            load(),
+            lora,
+            replace(parameters, seed=seed),
+            folder=folder.parent / FOLDER / name / folder.name,
+            resume_from=others,
+            on_line=on_line,
+        )
+        all_metrics.append(trained.metrics)
+    first.metrics["seeds"] = spread(all_metrics)
+    return first
+
+
+def spread(metrics: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Values, mean and standard deviation over trainings."""
+    found = {name: _spread([one[name] for one in metrics]) for name in ("macro_f1", "loss_val")}
+    return found | {"f1": {token: _spread([one["f1"][token] for one in metrics]) for token in metrics[0]["f1"]}}
+
+
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return {"values": list(values), "mean": statistics.fmean(values), "spread": deviation}
