@@ -21,7 +21,7 @@ from prosody.lm.checkpoint import adapter_bytes, save_adapter
 from prosody.lm.corpus import Line, of_dataset
 from prosody.lm.device import pick_device
 from prosody.lm.loop import Loop, Said, Step
-from prosody.lm.lora import Counts, LoraParameters, attach
+from prosody.lm.lora import Counts, LoraParameters, attach, row_vectors
 from prosody.lm.parameters import TrainParameters
 from prosody.lm.plan import plan
 from prosody.lm.several import Team
@@ -66,6 +66,7 @@ class Trained:
     held_out: list[Line] = field(default_factory=list)
     placed: list[tuple[str, ...]] = field(default_factory=list)
     placed_untuned: list[tuple[str, ...]] = field(default_factory=list)
+    rows: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)  # token → before, after
 
     @property
     def best(self) -> Epoch:
@@ -183,6 +184,7 @@ class _Session:
         )
         self.identity = resume.identity(base_print, lora, parameters, self.loop.precision, self.learned, self.held_out)
         self.trained = Trained(model, tokenizer, counts, {}, held_out=self.held_out.lines)
+        self.rows_before = row_vectors(model, tokenizer).tolist()
         self.best: dict[str, Tensor] = {}
         self._saved_at = time.monotonic()
 
@@ -255,6 +257,9 @@ class _Session:
         loop.put_weights(self.best)
         said = loop.measure(self.held_out)
         trained.placed = self._placed(said)
+        rows_after = row_vectors(trained.model, trained.tokenizer).tolist()
+        pairs = zip(self.rows_before, rows_after, strict=True)
+        trained.rows = dict(zip(markers.TOKENS, pairs, strict=True))
         for line in figures.hints(trained.epochs):
             self.on_line(line)
         trained.metrics = figures.metrics(trained, loop, self.learned, self.held_out, said)

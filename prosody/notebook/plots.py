@@ -7,21 +7,27 @@ Curves are thinned before they go into a figure, so that a saved notebook stays 
 from prosody.notebook.card import profile_card
 from prosody.notebook.charts import loss_curve, marker_counts, segment_lengths, support_chart
 from prosody.notebook.density import marker_density
+from prosody.notebook.lesson import change_by_layer, lora_picture, rows_moved
 from prosody.notebook.recording import recording_overview
 from prosody.notebook.segment import segment_view
 from prosody.notebook.show import marked_ansi, marked_html
-from prosody.notebook.tables import agreement_table, doubtful_table
+from prosody.notebook.tables import agreement_table, doubtful_table, measurements_table, scores_table
 
 __all__ = [
     "agreement_table",
+    "change_by_layer",
     "doubtful_table",
+    "lora_picture",
     "loss_curve",
     "marked_ansi",
     "marked_html",
     "marker_counts",
     "marker_density",
+    "measurements_table",
     "profile_card",
     "recording_overview",
+    "rows_moved",
+    "scores_table",
     "segment_lengths",
     "segment_view",
     "support_chart",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prosody.dataset import Segment, Word
 from prosody.markers import BY_TOKEN, TOKENS
@@ -43,6 +43,40 @@ def agreement_table(compared: Mapping[str, Mapping[str, float]], heard: Mapping[
         cells = [f"{row[name]:.2f}".replace("-", "−") if some else "–" for name, some in figures]
         rows.append([marker_html(token), *(str(row[name]) for name in _COUNTS), *cells])
     return _table(head, rows)
+
+
+def scores_table(metrics: Mapping[str, Any]) -> HTML:
+    """Marker by marker how well it is placed on held-out text; a dash where none is written there.
+
+    metrics: of a training. Below it the trivial rules' macro F1 beside the model's, over the seeds if there are
+    several.
+    """
+    rows = []
+    for token in TOKENS:
+        of, some = metrics["precision_recall"][token], metrics["precision_recall"][token]["written"]
+        figures = (of["precision"], of["recall"], metrics["f1"][token])
+        rows.append([marker_html(token), str(some), *(f"{x:.2f}" if some else "–" for x in figures)])
+    others = [[name.replace("_", " "), "", "", "", f"{f1:.2f}"] for name, f1 in metrics["macro_f1_baselines"].items()]
+    shown = f"{metrics['macro_f1']:.2f}"
+    if "seeds" in metrics:
+        of = metrics["seeds"]["macro_f1"]
+        shown += f" (of {len(of['values'])} seeds {of['mean']:.2f} ± {of['spread']:.2f})"
+    tuned = [f"<b>all seven, tuned (epoch {metrics['best_epoch']})</b>", "", "", "", f"<b>{shown}</b>"]
+    note = f"Probabilities lie {100 * metrics['calibration_error']:.1f} points off the shares, on average."
+    return _table(["marker", "written", "precision", "recall", "F1"], [*rows, tuned, *others], note=note)
+
+
+def measurements_table(metrics: Mapping[str, Any]) -> HTML:
+    """What the head foretells of the sound of held-out words, beside always saying the speaker's median word.
+
+    metrics: of a training; errors are mean and absolute, in the spread of the speaker's words.
+    """
+    rows = [
+        [name, f"{of['error']:.2f}", f"{of['error_of_median']:.2f}", str(of["words"])]
+        for name, of in metrics.get("measurements", {}).items()
+    ]
+    note = "" if rows else "The dataset holds no measurements: prepare it from the recording."
+    return _table(["measurement", "error", "of the median word", "words"], rows, note=note)
 
 
 def doubtful_table(places: Sequence[Place], segments: Sequence[Segment], audio: Audio) -> HTML:

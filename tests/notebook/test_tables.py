@@ -75,3 +75,36 @@ def test_of_many_words_in_a_row_the_first_and_the_last_are_shown(tmp_path):
 def test_without_doubtful_places_there_is_a_line(tmp_path):
     audio = Audio(np.zeros(10, dtype=np.float32), 8000, tmp_path / "a.wav", "0" * 64, 8000, 1)
     assert "no doubtful place" in plots.doubtful_table([], [], audio).data
+
+
+METRICS = {
+    "f1": dict.fromkeys(TOKENS, 0.5) | {"<pitch_low>": 0.0},
+    "precision_recall": {t: {"precision": 0.25, "recall": 1.0, "written": 8 * (t != "<pitch_low>")} for t in TOKENS},
+    "macro_f1": 0.5,
+    "macro_f1_baselines": {"no_markers": 0.0, "most_frequent_for_word": 0.4},
+    "calibration_error": 0.031,
+    "best_epoch": 5,
+}
+
+
+def test_scores_stand_above_those_of_trivial_rules():
+    html = plots.scores_table(METRICS).data
+    head, *body = rows(html)
+    assert head == ["marker", "written", "precision", "recall", "F1"]
+    assert len(body) == len(TOKENS) + 3
+    assert body[0] == ["&lt;emph&gt;", "8", "0.25", "1.00", "0.50"]
+    assert body[TOKENS.index("<pitch_low>")][1:] == ["0", "–", "–", "–"]
+    assert body[len(TOKENS)] == ["all seven, tuned (epoch 5)", "", "", "", "0.50"]
+    assert body[-1] == ["most frequent for word", "", "", "", "0.40"]
+    assert "3.1 points" in html
+
+
+def test_several_seeds_show_their_spread():
+    seeds = {"macro_f1": {"values": [0.4, 0.5, 0.6], "mean": 0.5, "spread": 0.1}}
+    assert "(of 3 seeds 0.50 ± 0.10)" in plots.scores_table(METRICS | {"seeds": seeds}).data
+
+
+def test_measurements_stand_beside_the_median_word():
+    of = {"f0_level_st": {"error": 0.7, "error_of_median": 1.17, "words": 180}}
+    assert rows(plots.measurements_table({"measurements": of}).data)[1] == ["f0_level_st", "0.70", "1.17", "180"]
+    assert "holds no measurements" in plots.measurements_table({}).data
