@@ -260,5 +260,5 @@ def run(
         measurements=figures.measurement_errors(said.predicted, other.measured, NAMES),
         words_learned=len(corpus.words),
         seconds=seconds,
-        tokens_per_s=loop.n_tokens / loop.seconds,
+        tokens_per_s=loop.n_tokens / sum(loop.durations),
     )

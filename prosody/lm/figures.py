@@ -15,7 +15,7 @@ from prosody.lm.estimate import peak_memory_mb
 from prosody.markers import TOKENS
 
 if TYPE_CHECKING:
-    from prosody.lm.loop import Loop, Said
+    from prosody.lm.loop import Loop, Said, Step
     from prosody.lm.train import Epoch, Trained
 
 _FEW_WORDS, _FEW_EXAMPLES = 500, 30  # fewer are warned of
@@ -76,7 +76,7 @@ def metrics(trained: Trained, loop: Loop, learned: Corpus, held_out: Corpus, sai
         "best_epoch": trained.best.epoch,
         "epochs": len(trained.epochs) - 1,
         "steps": len(trained.steps),
-        "tokens_per_s": loop.n_tokens / max(loop.seconds, 1e-9),
+        "tokens_per_s": tokens_per_s(trained.steps),
         "seconds": loop.seconds,
         "seconds_estimated": loop.foreseen.seconds if loop.foreseen else 0.0,
         "peak_memory_mb": peak_memory_mb(),
@@ -87,6 +87,11 @@ def metrics(trained: Trained, loop: Loop, learned: Corpus, held_out: Corpus, sai
     if said.predicted is not None:
         found["measurements"] = measurement_errors(said.predicted, held_out.measured, loop.measured_names)
     return found
+
+
+def tokens_per_s(steps: Sequence[Step]) -> float:
+    """Tokens of all steps over the seconds that the steps took; measuring between them does not count."""
+    return sum(one.n_tokens for one in steps) / sum(one.n_tokens / one.tokens_per_s for one in steps)
 
 
 def measurement_errors(
