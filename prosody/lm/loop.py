@@ -188,9 +188,7 @@ class Loop:
     def rehearse(self, corpus: Corpus, planned: Planned) -> int:
         """A step forward and back that moves nothing; returns its tokens."""
         examples = self._examples(corpus, planned.windows)
-        n_slots = sum(len(example.at) for example in examples)
-        n_heard = sum(int(np.isfinite(example.measured).sum()) for example in examples) if self.head else 0
-        self._gradients(examples, n_slots, n_heard)
+        self._gradients(examples)
         self.optimizer.zero_grad(set_to_none=True)
         return sum(len(example.rows) for example in examples)
 
@@ -263,20 +261,7 @@ class Loop:
         import torch
 
         self.dropouts.draw(planned.step, len(examples))
-        n_slots = sum(len(example.at) for example in examples)
-        n_heard = sum(int(np.isfinite(example.measured).sum()) for example in examples) if self.head else 0
-        while True:
-            self.optimizer.zero_grad(set_to_none=True)
-            try:
-                text, heard = self._gradients(examples, n_slots, n_heard)
-                break
-            except torch.OutOfMemoryError:
-                if self.micro_batch == 1:
-                    remedy = "give a smaller window_words, or device=cpu"
-                    raise ProsodyError(None, "memory", "one window alone is too much for the GPU", remedy) from None
-                self.micro_batch = -(-self.micro_batch // 2)
-                torch.cuda.empty_cache()
-                self.on_line(f"The GPU's memory is full: going on with {self.micro_batch} windows at once")
+        text, heard, n_heard = self._gradients(examples)
         sums = torch.tensor([text, heard], dtype=torch.float64)
         self.team.add_up([sums, *self._all_gradients()])
         text, heard = sums.tolist()
@@ -290,8 +275,29 @@ class Loop:
         self.dropouts.off()
         return text, heard if n_heard else None
 
-    def _gradients(self, examples: Sequence[slots.SlotExample], n_slots: int, n_heard: int) -> tuple[float, float]:
-        """Gradients of this process's windows, and its share of both losses."""
+    def _gradients(self, examples: Sequence[slots.SlotExample]) -> tuple[float, float, int]:
+        """Gradients of this process's windows, its share of both losses, and how many measurements all windows have.
+
+        Where a GPU's memory runs out, the pieces are halved from then on. Raises ProsodyError if one window is too much.
+        """
+        import torch
+
+        n_slots = sum(len(example.at) for example in examples)
+        n_heard = sum(int(np.isfinite(example.measured).sum()) for example in examples) if self.head else 0
+        while True:
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                return (*self._added_up(examples, n_slots, n_heard), n_heard)
+            except torch.OutOfMemoryError:
+                if self.micro_batch == 1:
+                    what = "one window alone is too much for the GPU"
+                    raise ProsodyError(None, "memory", what, "give a smaller window_words, or device=cpu") from None
+                self.micro_batch = -(-self.micro_batch // 2)
+                torch.cuda.empty_cache()
+                self.on_line(f"The GPU's memory is full: going on with {self.micro_batch} windows at once")
+
+    def _added_up(self, examples: Sequence[slots.SlotExample], n_slots: int, n_heard: int) -> tuple[float, float]:
+        """Gradients piece by piece, and this process's share of both losses."""
         text = heard = 0.0
         mine = micro_batches(len(examples), most=self.micro_batch, rank=self.team.rank, world=self.team.world)
         for numbers in mine:

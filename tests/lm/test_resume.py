@@ -4,10 +4,12 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
 from lm_data import rule_book
 
 from prosody.errors import ProsodyError
 from prosody.lm import state
+from prosody.lm.loop import Loop
 from prosody.lm.lora import LoraParameters
 from prosody.lm.train import TrainParameters, train
 
@@ -127,6 +129,32 @@ def test_where_and_how_fast_it_runs_may_change(run, whole):
 def test_micro_batches_change_nothing_but_rounding(run, whole):
     result, _, _ = run("micro", how=replace(HOW, micro_batch=1))
     assert [s.loss for s in result.steps] == pytest.approx([s.loss for s in whole[0].steps], rel=1e-4)
+
+
+def test_where_memory_runs_out_the_pieces_are_halved_and_the_result_is_the_same(run, whole, monkeypatch):
+    real = Loop._added_up
+
+    def scarce(self, examples, *counts):
+        found = real(self, examples, *counts)  # gradients are there already when the memory ends
+        if self.micro_batch > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return found
+
+    monkeypatch.setattr(Loop, "_added_up", scarce)
+    result, _, lines = run("scarce")
+    assert lines.count("The GPU's memory is full: going on with 1 windows at once") == 1
+    assert [s.loss for s in result.steps] == pytest.approx([s.loss for s in whole[0].steps], rel=1e-4)
+
+
+def test_a_window_too_large_for_the_memory_is_told_in_one_line(run, monkeypatch):
+    def never(self, *_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Loop, "_added_up", never)
+    with pytest.raises(
+        ProsodyError, match=r"^memory: one window alone is too much for the GPU — give a smaller window"
+    ):
+        run("never")
 
 
 @pytest.mark.parametrize(
