@@ -278,7 +278,8 @@ class Loop:
     def _gradients(self, examples: Sequence[slots.SlotExample]) -> tuple[float, float, int]:
         """Gradients of this process's windows, its share of both losses, and how many measurements all windows have.
 
-        Where a GPU's memory runs out, the pieces are halved from then on. Raises ProsodyError if one window is too much.
+        Where a GPU's memory runs out, the pieces are halved from then on. Raises ProsodyError if one window is too
+        much.
         """
         import torch
 
