@@ -38,7 +38,8 @@ def test_time_foretold_is_near_time_taken(new_base, tmp_path):
         rule_book(40, measured=True), new_base(), None, how, folder=tmp_path / "a", on_line=lambda line: None
     )
     assert result.metrics["seconds"] / 5 < result.metrics["seconds_estimated"] < result.metrics["seconds"] * 5
-    assert result.metrics["memory_mb_estimated"] == pytest.approx(result.metrics["peak_memory_mb"], rel=0.5)
+    # the peak is that of this process's whole life, of which the tests before are a part
+    assert 100 < result.metrics["memory_mb_estimated"] < 1.5 * result.metrics["peak_memory_mb"]
 
 
 def test_a_rehearsal_moves_nothing(new_base, tmp_path):
