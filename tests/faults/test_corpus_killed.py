@@ -106,16 +106,21 @@ def test_a_worker_that_is_killed_is_one_line(talks, tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="sends the signal of Ctrl-C to a process")
 def test_an_interrupted_run_ends_its_workers(talks, tmp_path):
-    run = begin(talks, tmp_path)
-    workers = psutil.Process(run.pid).children(recursive=True)
-    run.send_signal(signal.SIGINT)
-    _, err = run.communicate(timeout=30)
+    for attempt in range(3):  # on a busy machine Ctrl-C can come too late
+        out = tmp_path / str(attempt)
+        run = begin(talks, out)
+        workers = psutil.Process(run.pid).children(recursive=True)
+        run.send_signal(signal.SIGINT)
+        _, err = run.communicate(timeout=30)
+        if run.returncode:
+            break
+        assert len(results(out)) == N
     assert run.returncode == 130
     assert err.strip().splitlines()[-1] == "prosody: interrupted"
     assert "Traceback" not in err
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert alive == []
-    again(talks, tmp_path)
+    again(talks, out)
 
 
 def test_a_full_disk_is_one_line(talks, tmp_path):
