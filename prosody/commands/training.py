@@ -19,7 +19,7 @@ def estimate(arguments: Namespace) -> None:
     """Take a few steps and tell what the whole training would cost, here and on a card."""
     from prosody import dataset
     from prosody.lm.base import load_base
-    from prosody.lm.cost import card_of
+    from prosody.lm.estimate import card_of
     from prosody.lm.lora import LoraParameters
     from prosody.lm.parameters import TrainParameters
     from prosody.lm.train import foresee

@@ -38,7 +38,7 @@ class Scale:
     spreads: tuple[float, ...]
 
     def as_json(self) -> dict[str, list[str] | list[float]]:
-        """For `dataset_info.json` and the adapter's card."""
+        """For the head's file."""
         return {name: list(value) for name, value in asdict(self).items()}
 
 

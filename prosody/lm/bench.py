@@ -34,6 +34,7 @@ CHOICES = {"prominence": ("<emph>", "<pitch_high>")}
 NAMES = ("prominence", "boundary")  # the two real values
 _FILE, _NOT = "<file>", "NA"
 _TIE = 1e-3
+_FLOOR = 0.1  # the two values are taken in logarithms, and many are 0
 _REMEDY = "give a file of the Helsinki Prosody Corpus, such as dev.txt"
 
 
@@ -119,7 +120,7 @@ def corpus_of(utterances: Sequence[Utterance], tokenizer: MarkerTokenizer) -> Co
     names = CHOICES["prominence"]
     slots = tuple(None if label is None else names[label - 1 : label] if label else () for label in labels)
     measured = np.concatenate([one.values for one in utterances])
-    return Corpus(tuple(words), slots, tokenized(words, tokenizer), np.log(measured + 0.1), tuple(starts))
+    return Corpus(tuple(words), slots, tokenized(words, tokenizer), np.log(measured + _FLOOR), tuple(starts))
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,6 @@ def run(
     from prosody.lm.device import pick_device
     from prosody.lm.loop import Loop
     from prosody.lm.lora import attach
-    from prosody.lm.plan import plan
 
     begun = time.perf_counter()
     model, tokenizer, _ = attach(load_base(base_model), lora, seed=parameters.seed)
@@ -229,15 +229,9 @@ def run(
     loop = Loop(model, tokenizer, parameters, device, head=head, measured_names=NAMES, choices=CHOICES)
     corpus, other = corpus.scaled(scale), other.scaled(scale)
     loop.fit_reference(corpus)
-    planned = plan(
-        corpus.n_tokens,
-        epochs=parameters.epochs,
-        batch_size=parameters.batch_size,
-        size=parameters.window_words,
-        seed=parameters.seed,
-        documents=corpus.documents,
-    )
-    for step in loop.steps(corpus, planned):
+    steps = []
+    for step in loop.steps(corpus, loop.plan(corpus)):
+        steps.append(step)
         if on_step:
             on_step(step)
     seconds = time.perf_counter() - begun
@@ -260,5 +254,5 @@ def run(
         measurements=figures.measurement_errors(said.predicted, other.measured, NAMES),
         words_learned=len(corpus.words),
         seconds=seconds,
-        tokens_per_s=loop.n_tokens / sum(loop.durations),
+        tokens_per_s=figures.tokens_per_s(steps),
     )

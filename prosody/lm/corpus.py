@@ -83,8 +83,10 @@ def tokenized(words: Sequence[str], tokenizer: MarkerTokenizer) -> tuple[tuple[i
     """Rows of each word's tokens, read from the cache where long texts lie."""
     if len(words) < _CACHED_FROM:
         return tuple(tuple(tokenizer.encode_rows(" " + word)) for word in words)
+    from safetensors import SafetensorError
+
     path = cache_dir() / "tokens" / f"{_fingerprint(words, tokenizer)}.safetensors"
-    with suppress(ProsodyError, OSError, ValueError, KeyError):
+    with suppress(ProsodyError, OSError, ValueError, KeyError, SafetensorError):  # a damaged cache is made anew
         return _cached(path, len(words), tokenizer)
     seen = {word: tuple(tokenizer.encode_rows(" " + word)) for word in dict.fromkeys(words)}
     pieces = tuple(seen[word] for word in words)

@@ -1,80 +1,228 @@
-"""What training costs in time and memory."""
+"""What a training will cost in time and memory, told before it runs: a few real steps on this machine, and arithmetic.
+
+A step is rehearsed, forward and back, without moving a weight. Its seconds give this machine's time; what autograd
+keeps of it, byte by byte, gives the memory of activations; its multiplications, its bytes and the number of its kernels
+give the time on a named card, by the roofline (Williams et al. 2009).
+"""
 
 from __future__ import annotations
 
-import math
 import statistics
-import sys
 import time
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from prosody.errors import ProsodyError
+from prosody.lm.speed import clock
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Tensor
+
+    from prosody.lm.corpus import Corpus
+    from prosody.lm.loop import Loop
+    from prosody.lm.plan import Planned
+
+_REHEARSED = 3  # steps
+_CHOICES = 10  # logits a slot
+_READING = 0.45  # time to read a text, where learning from it is 1
+_MB = 2**20
+_CONTEXT_MB = 450.0  # what a GPU's driver and libraries take
+_USABLE = 0.9  # of a card's memory; the screen and fragments have the rest
+_REACHED_FLOPS, _REACHED_BANDWIDTH, _KERNEL_S = 0.4, 0.7, 6e-6  # what small models reach of a card's figures
 
 
-def seconds_for(step_seconds: Sequence[float], n_steps: int) -> float:
-    """Predict the time of `n_steps` steps from the first few measured ones; the first warms caches and is left out.
+@dataclass(frozen=True)
+class Card:
+    """A GPU as its maker tells it. tflops: dense bfloat16."""
 
-    step_seconds: durations of the steps done so far, s, at least one.
+    name: str
+    memory_gb: float
+    bandwidth_gb_s: float
+    tflops: float
+
+
+CARDS = {"rtx4050": Card("RTX 4050 Laptop, 75 W", 6, 192, 21)}
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What was seen. seconds: of a step. The rest of one micro-batch, forward and back: its tokens and windows, what
+    autograd keeps of it, its kernels, multiplications and additions, and bytes read and written.
     """
-    steady = step_seconds[1:] or step_seconds
-    return n_steps * statistics.fmean(steady)
+
+    seconds: float
+    tokens: int
+    windows: int
+    saved_mb: float
+    logits_mb: float
+    kernels: int
+    flops: float
+    moved_mb: float
 
 
-@lru_cache
-def peak_flops(device: str, precision: str) -> float:
-    """Multiplications and additions a second that this machine reaches in one large matrix product, measured."""
-    import torch
+@dataclass(frozen=True)
+class Estimate:
+    """Predicted cost. memory_mb: by what holds it. micro_batch: windows at once that fit; accumulated so often a
+    step."""
 
-    is_cuda = device.startswith("cuda")
-    size = 8192 if is_cuda else 768
-    a = torch.ones(size, size, device=device, dtype=getattr(torch, precision))
-    best = math.inf
-    for _ in range(4):
+    where: str
+    seconds: float
+    memory_mb: dict[str, float]
+    micro_batch: int
+    accumulation: int
+    fits: bool
+
+    @property
+    def total_mb(self) -> float:
+        return sum(self.memory_mb.values())
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{name} {mb:,.0f}" for name, mb in self.memory_mb.items())
+        how = f"{self.micro_batch} windows at once × {self.accumulation}"
+        told = f"{self.where}: {clock(self.seconds)} h, {self.total_mb:,.0f} MB ({parts}); {how}"
+        return told if self.fits else f"{told} — does not fit: give a smaller window_words"
+
+
+def rehearse(loop: Loop, corpus: Corpus, planned: Sequence[Planned]) -> Rehearsal:
+    """Take a few steps forward and back; no weight moves, and no random number is used up."""
+    steps = [planned[round(k * (len(planned) - 1) / max(_REHEARSED - 1, 1))] for k in range(_REHEARSED)]
+    loop.rehearse(corpus, steps[0])  # warms caches
+    seconds = []
+    for step in steps:
         begun = time.perf_counter()
-        a @ a
-        if is_cuda:
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - begun)
-    return 2 * size**3 / best
+        loop.rehearse(corpus, step)
+        seconds.append(time.perf_counter() - begun)
+    piece = replace(steps[0], windows=steps[0].windows[: loop.micro_batch])
+    with _Counted(loop) as counted:
+        tokens = loop.rehearse(corpus, piece)
+    slots = sum(b - a for a, b in piece.windows)
+    return Rehearsal(
+        seconds=statistics.median(seconds),
+        tokens=tokens,
+        windows=len(piece.windows),
+        saved_mb=counted.saved_bytes / _MB,
+        logits_mb=slots * _CHOICES * 4 / _MB,
+        kernels=counted.kernels,
+        flops=counted.flops,
+        moved_mb=counted.moved_bytes / _MB,
+    )
 
 
-def flops_per_token(model: torch.nn.Module) -> float:
-    """Multiplications and additions of training on one token: forward, and back to activations and to what is trained.
+def on_this_machine(loop: Loop, seen: Rehearsal, planned: Sequence[Planned], *, held_out_share: float) -> Estimate:
+    """Time and memory here. held_out_share: of words, held out for each learned; they are read after each epoch."""
+    import psutil
 
-    Those of attention between positions, under a tenth at these lengths, are left out.
-    """
-    frozen, trained = _linear_weights(model)
-    return 4 * frozen + 6 * trained
-
-
-def _linear_weights(model: torch.nn.Module) -> tuple[int, int]:
-    """Numbers in the matrices that every token is multiplied with: frozen, trained."""
-    counts = [0, 0]
-    for name, weight in model.named_parameters():
-        if weight.dim() == 2 and not any(part in name for part in ("embed", "wte", "wpe", "lm_head", "trainable_tok")):
-            counts[weight.requires_grad] += weight.numel()
-    return counts[0], counts[1]
-
-
-def clock(seconds: float) -> str:
-    """A duration as h:mm:ss."""
-    whole = round(max(seconds, 0))
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    per_window = seen.saved_mb / seen.windows
+    size = min(loop.micro_batch, loop.parameters.batch_size)
+    memory = _fixed_mb(loop) | {"activations": per_window * size, "logits": seen.logits_mb / seen.windows * size}
+    memory["program"] = max(0.0, psutil.Process().memory_info().rss / _MB - memory["parameters"])
+    return Estimate(
+        where=f"this machine ({loop.device}, {loop.precision})",
+        seconds=len(planned) * seen.seconds * (1 + held_out_share * _READING),
+        memory_mb=memory,
+        micro_batch=size,
+        accumulation=-(-loop.parameters.batch_size // size),
+        fits=True,
+    )
 
 
-def peak_memory_mb() -> float:
-    """Largest memory use of this process so far, MB: on the GPU if one is used, else resident memory."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return torch.cuda.max_memory_allocated() / 2**20
-    if sys.platform == "win32":
-        import psutil
+def on_card(loop: Loop, seen: Rehearsal, planned: Sequence[Planned], card: Card) -> Estimate:
+    """Time and memory on a named card, in bfloat16, with the largest micro-batch that fits."""
+    fixed = _fixed_mb(loop) | {"context": _CONTEXT_MB}
+    half = 0.6 if loop.precision == "float32" else 1.0  # products are kept in half the bytes, norms are not
+    per_window = (seen.saved_mb * half + seen.logits_mb) / seen.windows
+    room = card.memory_gb * 1024 * _USABLE - sum(fixed.values())
+    size = max(1, min(int(room / per_window), loop.parameters.batch_size))
+    accumulation = -(-loop.parameters.batch_size // size)
+    pieces = loop.parameters.batch_size / seen.windows  # such as the one that was seen, in a step
+    busy = max(
+        pieces * seen.flops / (card.tflops * 1e12 * _REACHED_FLOPS),
+        pieces * seen.moved_mb * half * _MB / (card.bandwidth_gb_s * 1e9 * _REACHED_BANDWIDTH),
+        accumulation * seen.kernels * _KERNEL_S,
+    )
+    return Estimate(
+        where=card.name,
+        seconds=len(planned) * busy,
+        memory_mb=fixed | {"activations": per_window * size, "logits": seen.logits_mb / seen.windows * size},
+        micro_batch=size,
+        accumulation=accumulation,
+        fits=room >= per_window,
+    )
 
-        return psutil.Process().memory_info().peak_wset / 2**20
-    import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+def foresee(
+    loop: Loop, corpus: Corpus, planned: Sequence[Planned], *, held_out: Corpus, card: str = ""
+) -> list[Estimate]:
+    """What a training costs on this machine and, if one is named, on a card (see `card_of`)."""
+    seen = rehearse(loop, corpus, planned)
+    share = len(held_out.words) / max(len(corpus.words), 1)
+    here = on_this_machine(loop, seen, planned, held_out_share=share)
+    return [here, on_card(loop, seen, planned, card_of(card))] if card else [here]
+
+
+def card_of(name: str) -> Card:
+    """A card by its name, or as "GB,GB/s,TFLOPS". Raises ProsodyError if it is neither."""
+    if name in CARDS:
+        return CARDS[name]
+    try:
+        memory, bandwidth, tflops = (float(part) for part in name.split(","))
+    except ValueError:
+        remedy = f"use {', '.join(CARDS)}, or three numbers: GB, GB/s, TFLOPS, such as 6,192,21"
+        raise ProsodyError(None, "card", f"{name!r} is unknown", remedy) from None
+    if min(memory, bandwidth, tflops) <= 0:
+        raise ProsodyError(None, "card", f"{name!r} holds a number that is not above 0", "give such as 6,192,21")
+    return Card(f"a card of {memory:g} GB, {bandwidth:g} GB/s, {tflops:g} TFLOPS", memory, bandwidth, tflops)
+
+
+def _fixed_mb(loop: Loop) -> dict[str, float]:
+    """Memory that does not depend on the batch: weights; gradients and two moments of what is trained."""
+    trained = sum(w.numel() for w in (loop.trained | loop.of_head).values())
+    weights = sum(p.numel() * p.element_size() for p in loop.model.parameters())
+    return {"parameters": weights / _MB, "optimizer": 3 * 4 * trained / _MB}
+
+
+class _Counted:
+    """Counts what happens inside: kernels, multiplications, bytes moved, and bytes that autograd keeps."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop, self.kernels, self.moved_bytes, self.saved_bytes, self.flops = loop, 0, 0, 0, 0.0
+
+    def __enter__(self) -> _Counted:
+        import torch
+        from torch.utils._python_dispatch import TorchDispatchMode
+        from torch.utils.flop_counter import FlopCounterMode
+
+        counted, seen = self, set()
+        known = {p.data_ptr() for p in self.loop.model.parameters()}
+
+        class Kernels(TorchDispatchMode):
+            def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+                out = func(*args, **(kwargs or {}))
+                if not func.is_view:
+                    counted.kernels += 1
+                    tensors = [one for one in (*args, out) if isinstance(one, torch.Tensor)]
+                    counted.moved_bytes += sum(one.numel() * one.element_size() for one in tensors)
+                return out
+
+        def pack(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in known and storage.data_ptr() not in seen:
+                seen.add(storage.data_ptr())
+                counted.saved_bytes += storage.nbytes()
+            return tensor
+
+        self._flops = FlopCounterMode(display=False)
+        self._modes = [
+            torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
+            self._flops,
+            Kernels(),
+        ]
+        for mode in self._modes:
+            mode.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        for mode in reversed(self._modes):
+            mode.__exit__(*error)
+        self.flops = float(self._flops.get_total_flops())

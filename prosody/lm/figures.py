@@ -11,7 +11,7 @@ from prosody.dataset import Dataset
 from prosody.errors import ProsodyError
 from prosody.lm import evaluate
 from prosody.lm.corpus import Corpus, Line
-from prosody.lm.estimate import peak_memory_mb
+from prosody.lm.speed import peak_memory_mb
 from prosody.markers import TOKENS
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prosody.errors import ProsodyError
-from prosody.lm import acoustic, cost, several, slots
+from prosody.lm import acoustic, estimate, several, slots
 from prosody.lm.device import fast_bfloat16
 from prosody.lm.dropout import Dropouts
-from prosody.lm.estimate import clock, flops_per_token, peak_flops, seconds_for
 from prosody.lm.lora import row_vectors, trained_weights
 from prosody.lm.parameters import TrainParameters
-from prosody.lm.plan import Planned, Window, micro_batches, windows
+from prosody.lm.plan import Planned, Window, micro_batches, plan, windows
+from prosody.lm.speed import clock, flops_per_token, peak_flops, seconds_for
 from prosody.lm.tokenizer import MarkerTokenizer
 
 if TYPE_CHECKING:
@@ -112,11 +112,16 @@ class Loop:
         self.of_head = {f"head.{name}": weight for name, weight in (head.named_parameters() if head else ())}
         self.optimizer = self._optimizer()
         self.durations: list[float] = []  # of the steps of this process
-        self.n_tokens = 0
         self.seconds = 0.0  # of all steps, also those before an interruption
-        self.foreseen: cost.Estimate | None = None
+        self.foreseen: estimate.Estimate | None = None
         self.peak_flops = peak_flops(device, self.precision)
         self.flops_per_token = flops_per_token(model)
+
+    def plan(self, corpus: Corpus) -> list[Planned]:
+        """All steps of learning from a corpus."""
+        p = self.parameters
+        settings = {"epochs": p.epochs, "batch_size": p.batch_size, "size": p.window_words, "seed": p.seed}
+        return plan(corpus.n_tokens, documents=corpus.documents, **settings)
 
     def fit_reference(self, corpus: Corpus) -> None:
         """Set the markers' logits against what the untuned model says of the first windows of the training text."""
@@ -182,7 +187,6 @@ class Loop:
             self.durations.append(time.perf_counter() - begun)
             self.seconds += self.durations[-1]
             n_tokens = sum(len(example.rows) for example in examples)
-            self.n_tokens += n_tokens
             yield self._told(one, len(planned), loss, heard, rate, n_tokens)
 
     def rehearse(self, corpus: Corpus, planned: Planned) -> int:

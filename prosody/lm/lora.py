@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING
 from prosody import markers
 from prosody.errors import ProsodyError
 from prosody.lm.base import Base
-from prosody.lm.slots import first_upper_layer
 from prosody.lm.tokenizer import MarkerTokenizer
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
-    from torch.nn import Parameter
+    from torch.nn import Module, Parameter
     from transformers import PreTrainedModel
 
 # Words whose mean embedding a marker's row starts from. The default new rows are all the same vector: seven markers
@@ -47,7 +46,8 @@ class LoraParameters:
     """How the adapter is shaped.
 
     targets: names of layers; () means the attention projections of the base's architecture, ("all-linear",) all of its
-    matrices. layers: "all" of the base's, or the "upper half", which costs little more than half as much time.
+    matrices. layers: "all" of the base's, or the "upper half", which saves a quarter
+    of the multiplications: nothing goes back through the lower one.
     """
 
     r: int = 16
@@ -177,6 +177,11 @@ def attach(base: Base, parameters: LoraParameters, *, seed: int = 0) -> tuple[Pe
     return model, tokenizer, Counts(base=counted, lora=lora, rows=rows)
 
 
+def first_upper_layer(n_layers: int) -> int:
+    """Where the upper half of the layers begins, counted from 0."""
+    return n_layers // 2
+
+
 def _layers(model: PreTrainedModel) -> list[int]:
     """The numbers of the upper half of the layers."""
     n_layers = model.config.num_hidden_layers
@@ -200,8 +205,23 @@ def row_vectors(model: PeftModel, tokenizer: MarkerTokenizer, tokens: Sequence[s
     import torch
 
     embedding = model.get_input_embeddings()
-    rows = torch.tensor([tokenizer.rows[token] for token in tokens], device=embedding.weight.device)
-    return embedding(rows)
+    rows = [tokenizer.rows[token] for token in tokens]
+    learned = getattr(embedding, "token_adapter", None)
+    if learned is None or learned.disable_adapters:
+        return embedding(torch.tensor(rows, device=embedding.weight.device))
+    known = list(learned.token_indices["default"])  # asked through `embedding`, PEFT copies the whole table each time
+    return learned.trainable_tokens_delta["default"][[known.index(row) for row in rows]]
+
+
+def frozen_embedding(model: PeftModel) -> Module:
+    """The base's table of token vectors, as it was before any marker row was trained.
+
+    Text without markers is read through it: PEFT's own would copy the whole table for each text, and send gradients
+    through every layer down to rows that are not read.
+    """
+    embedding = model.get_input_embeddings()
+    learned = getattr(embedding, "token_adapter", None)
+    return embedding if learned is None else learned.base_layer
 
 
 def trained_weights(model: PeftModel) -> dict[str, Parameter]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from prosody.errors import ProsodyError
 from prosody.lm import state
 from prosody.lm.base import Base
-from prosody.lm.cost import Estimate
+from prosody.lm.estimate import Estimate
 from prosody.lm.loop import Loop, Step
 from prosody.lm.lora import LoraParameters
 from prosody.lm.parameters import TrainParameters
@@ -115,7 +115,6 @@ def put_facts(told: Mapping[str, Any], loop: Loop, trained: Trained) -> None:
     trained.epochs = [Epoch(*one) for one in told["epochs"]]
     trained.placed_untuned = [tuple(slot) for slot in told["placed_untuned"]]
     loop.seconds = trained.steps[-1].seconds
-    loop.n_tokens = sum(step.n_tokens for step in trained.steps)
 
 
 def _changes(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from prosody.dataset import Dataset
 from prosody.errors import ProsodyError
-from prosody.lm.base import Base
+from prosody.lm.base import Base, load_base
 from prosody.lm.lora import LoraParameters
 from prosody.lm.parameters import TrainParameters
 from prosody.lm.train import Trained, train
@@ -20,7 +20,7 @@ FOLDER = "seeds"
 
 def train_seeds(
     dataset: Dataset,
-    load: Callable[[], Base],
+    base: Base,
     lora: LoraParameters,
     parameters: TrainParameters,
     *,
@@ -32,14 +32,15 @@ def train_seeds(
 ) -> Trained:
     """Train with `seeds` seeds, the parameters' own first, and give that one's result with the spread of all.
 
-    load: gives the base anew each time. folder: of the first one's adapter; the others lie in `seeds/seed_N` beside it,
-    each with its own checkpoints, so that what was cut short goes on. options: as `train` has them, for the first.
-    Its metrics get `seeds`: of macro F1, held-out loss and each marker's F1 the values, their mean, and their spread
-    (standard deviation). Raises ProsodyError if `seeds` is no number from 1, and as `train` does.
+    base: used up by the first; it is loaded anew, by its name, for each other. folder: of the first one's adapter; the
+    others lie in `seeds/seed_N` beside it, each with its own checkpoints, so that what was cut short goes on. options:
+    as `train` has them, for the first. Its metrics get `seeds`: of macro F1, held-out loss and each marker's F1 the
+    values, their mean, and their spread (standard deviation). Raises ProsodyError if `seeds` is no number from 1, and
+    as `train` does.
     """
     if not (isinstance(seeds, int) and seeds >= 1):
         raise ProsodyError(None, "seeds", f"is {seeds}", "give a whole number from 1")
-    first = train(dataset, load(), lora, parameters, folder=folder, resume_from=resume_from, on_line=on_line, **options)
+    first = train(dataset, base, lora, parameters, folder=folder, resume_from=resume_from, on_line=on_line, **options)
     if seeds == 1:
         return first
     all_metrics = [first.metrics]
@@ -49,7 +50,7 @@ def train_seeds(
         others = resume_from and [one.parent / FOLDER / name / one.name for one in resume_from]
         trained = train(
             dataset,
-            load(),
+            load_base(base.name),
             lora,
             replace(parameters, seed=seed),
             folder=folder.parent / FOLDER / name / folder.name,

@@ -43,16 +43,6 @@ class Team:
             one.copy_(flat[at : at + one.numel()].view_as(one))
             at += one.numel()
 
-    def from_first(self, value: object) -> object:
-        """What the first process holds, in all of them."""
-        if self.world == 1:
-            return value
-        from torch import distributed
-
-        held = [value]
-        distributed.broadcast_object_list(held, src=0)
-        return held[0]
-
 
 @contextmanager
 def team(device: str) -> Iterator[Team]:

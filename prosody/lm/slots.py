@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from prosody import markers
 from prosody.errors import ProsodyError
+from prosody.lm.lora import first_upper_layer, frozen_embedding
 from prosody.lm.tokenizer import MarkerTokenizer
 
 if TYPE_CHECKING:
@@ -203,11 +204,12 @@ def hidden(model: PeftModel, batch: Batch, *, reading: str) -> Tensor:
 
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     backbone = getattr(inner, inner.base_model_prefix)
+    vectors = frozen_embedding(model)(batch.rows)  # no marker is ever read
     length = batch.rows.shape[1]
     text = batch.mask[:, None, None, :]  # no token sees padding
     so_far = text & torch.ones(length, length, dtype=torch.bool, device=text.device).tril()
     with _upper_layers_see(backbone, text) if reading == "both ways" else nullcontext():
-        return backbone(input_ids=batch.rows, attention_mask=so_far).last_hidden_state[batch.example, batch.at]
+        return backbone(inputs_embeds=vectors, attention_mask=so_far).last_hidden_state[batch.example, batch.at]
 
 
 @contextmanager
@@ -228,11 +230,6 @@ def _upper_layers_see(backbone: Module, mask: Tensor) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def first_upper_layer(n_layers: int) -> int:
-    """Where the upper half of the layers begins, counted from 0."""
-    return n_layers // 2
 
 
 def logits(states: Tensor, vectors: Tensor, reference: Reference, choices: Choices = OF_KIND) -> dict[str, Tensor]:

@@ -72,7 +72,7 @@ def save(folder: Path, state: State) -> Path:
     path = folder / f"step_{state.step:06d}"
     if path.exists():  # the same steps give the same state
         files.remove_folder(path)
-    with files.new_folder(path) as work:
+    with files.new_folder(path) as work, files.named(work, path):
         try:
             save_file({name: one.detach().cpu().contiguous() for name, one in state.tensors.items()}, work / _TENSORS)
         except SafetensorError as error:  # how it tells of a full disk

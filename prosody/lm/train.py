@@ -8,14 +8,14 @@ adapter kept is that of the epoch with the best held-out macro F1.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prosody import files, markers
 from prosody.dataset import DATASET_FILE, Dataset
-from prosody.lm import acoustic, cost, evaluate, figures, resume, state
+from prosody.lm import acoustic, estimate, evaluate, figures, resume, state
 from prosody.lm.base import Base
 from prosody.lm.checkpoint import adapter_bytes, save_adapter
 from prosody.lm.corpus import Line, of_dataset
@@ -23,7 +23,6 @@ from prosody.lm.device import pick_device
 from prosody.lm.loop import Loop, Said, Step
 from prosody.lm.lora import Counts, LoraParameters, attach, row_vectors
 from prosody.lm.parameters import TrainParameters
-from prosody.lm.plan import plan
 from prosody.lm.several import Team
 from prosody.lm.tokenizer import MarkerTokenizer
 
@@ -107,10 +106,10 @@ def train(
     with resume.keeping(checkpoints, session.team):
         found = resume.find(checkpoints, resume_from, session.identity, strictly=resume_strictly, on_line=on_line)
         session.begin(found, card)
-        for told, listener in ((session.trained.steps, on_step), (session.trained.epochs[1:], on_epoch)):
-            for one in told if listener else ():
+        for done, listener in ((session.trained.steps, on_step), (session.trained.epochs[1:], on_epoch)):
+            for one in done if listener else ():
                 listener(one)
-        told = session.card(dataset, run)
+        about = session.about(dataset, run)
         for step in session.steps():
             on_line(str(step))
             if on_step:
@@ -122,7 +121,7 @@ def train(
                     on_epoch(epoch)
             if session.is_checkpoint_due(step):
                 session.save(checkpoints, step.step)
-        return session.finish(folder, told)
+        return session.finish(folder, about)
 
 
 def foresee(
@@ -133,8 +132,8 @@ def foresee(
     *,
     card: str = "",
     on_line: Callable[[str], None] = print,
-) -> list[cost.Estimate]:
-    """What training will cost on this machine and, if one is named, on a card; see `cost`. `base.model` is used up."""
+) -> list[estimate.Estimate]:
+    """What training will cost on this machine and, if one is named, on a card. `base.model` is used up."""
     session = _Session(dataset, base, lora or LoraParameters(), parameters or TrainParameters(), Team(), on_line)
     session.loop.fit_reference(session.learned)
     return session.foresee(card)
@@ -152,12 +151,9 @@ class _Session:
         team: Team,
         on_line: Callable[[str], None],
     ) -> None:
-        import torch
-
         self.base, self.lora, self.parameters, self.team, self.on_line = base, lora, parameters, team, on_line
         figures.check_split(dataset)
         base_print = resume.fingerprint(base)
-        torch.manual_seed(parameters.seed)
         model, tokenizer, counts = attach(base, lora, seed=parameters.seed)
         device = pick_device(parameters.device)
         model.to(device)
@@ -174,23 +170,16 @@ class _Session:
         for line in figures.warnings(self.learned.lines, self.held_out.lines):
             on_line(line)
         self.loop = Loop(model, tokenizer, parameters, device, head=head, team=team, on_line=on_line)
-        self.planned = plan(
-            self.learned.n_tokens,
-            epochs=parameters.epochs,
-            batch_size=parameters.batch_size,
-            size=parameters.window_words,
-            seed=parameters.seed,
-            documents=self.learned.documents,
-        )
+        self.planned = self.loop.plan(self.learned)
         self.identity = resume.identity(base_print, lora, parameters, self.loop.precision, self.learned, self.held_out)
         self.trained = Trained(model, tokenizer, counts, {}, held_out=self.held_out.lines)
         self.rows_before = row_vectors(model, tokenizer).tolist()
         self.best: dict[str, Tensor] = {}
         self._saved_at = time.monotonic()
 
-    def foresee(self, card: str = "") -> list[cost.Estimate]:
+    def foresee(self, card: str = "") -> list[estimate.Estimate]:
         """What this training will cost here and, if one is named, on a card."""
-        return cost.foresee(self.loop, self.learned, self.planned, held_out=self.held_out, card=card)
+        return estimate.foresee(self.loop, self.learned, self.planned, held_out=self.held_out, card=card)
 
     def begin(self, found: state.State | None, card: str) -> None:
         """Start, or go on from a checkpoint."""
@@ -210,7 +199,7 @@ class _Session:
         resume.put_facts(found.facts, loop, trained)
         self.on_line(f"Going on after step {found.step} of {len(self.planned)}")
 
-    def steps(self) -> Any:
+    def steps(self) -> Iterator[Step]:
         """The steps that are left, until the last or until patience is over."""
         if self.is_finished():
             return
@@ -251,7 +240,7 @@ class _Session:
         facts = resume.facts(self.identity, self.loop, self.trained, finished=self.is_finished())
         state.save(checkpoints, state.State(step, tensors, facts))
 
-    def finish(self, folder: Path, card: Mapping[str, Any]) -> Trained:
+    def finish(self, folder: Path, about: Mapping[str, Any]) -> Trained:
         """Put the best epoch's weights back, measure it once more for all figures, and write the adapter."""
         loop, trained = self.loop, self.trained
         loop.put_weights(self.best)
@@ -263,19 +252,18 @@ class _Session:
         for line in figures.hints(trained.epochs):
             self.on_line(line)
         trained.metrics = figures.metrics(trained, loop, self.learned, self.held_out, said)
-        trained.model.eval()
         if self.team.is_first:
             save_adapter(
                 trained.model,
                 self.base,
                 folder,
-                card=dict(card) | {"metrics": trained.metrics},
+                card=dict(about) | {"metrics": trained.metrics},
                 head=(loop.head, self.scale) if loop.head else None,
             )
-            trained.metrics["adapter_bytes"] = adapter_bytes(folder)
+            trained.metrics |= {"adapter_bytes": adapter_bytes(folder), "head_bytes": acoustic.head_bytes(folder)}
         return trained
 
-    def card(self, dataset: Dataset, run: str) -> dict[str, Any]:
+    def about(self, dataset: Dataset, run: str) -> dict[str, Any]:
         """What the adapter's card says beside the figures."""
         n_val = sum(s.split == "val" for s in dataset.segments)
         written, data = self.learned.slots, dataset.folder / DATASET_FILE

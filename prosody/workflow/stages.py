@@ -95,6 +95,7 @@ class Stage:
         given: "auto" for those that were cut short since the last one that went well, "never", or a run's id.
         Raises ProsodyError if there is no such run.
         """
+        from prosody.lm.state import FOLDER
         from prosody.workflow import record
 
         if given == "never":
@@ -105,9 +106,9 @@ class Stage:
             if len(found) != 1:
                 what = f"{len(found) or 'no'} runs of {self.name} begin with {given!r}"
                 raise ProsodyError(None, "resume", what, "give auto, never, or a run's id")
-            return [found[0].artifacts / "checkpoints"]
+            return [found[0].artifacts / FOLDER]
         since = itertools.takewhile(lambda run: run.state != "ok", reversed(others))
-        return [run.artifacts / "checkpoints" for run in since if run.state in ("killed", "interrupted", "failed")]
+        return [run.artifacts / FOLDER for run in since if run.state in ("killed", "interrupted", "failed")]
 
     def output(self, path: str | os.PathLike[str]) -> Path:
         """A file that this stage writes, for outputs.json. A relative path lies in the artifacts, which all go in."""

@@ -15,13 +15,12 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "lm"))
-from lm_data import rule_book, write_gpt2
+from lm_data import rule_book, save_book, write_gpt2
 
-from prosody import dataset, files
+from prosody import files
 
 KILLS = int(os.environ.get("PROSODY_KILLS", "10"))
 IN_A_ROW = 5  # kills of one training
-INFO = {"source_file": "a.wav", "source_sha256": "0" * 64, "sample_rate": 16_000, "profile": {}, "parameters": {}}
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(os.name == "nt", reason="kills by signal")]
 
@@ -29,20 +28,9 @@ pytestmark = [pytest.mark.faults, pytest.mark.skipif(os.name == "nt", reason="ki
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A folder with a dataset and a base model."""
-    import wave
-
     folder = tmp_path_factory.mktemp("killed")
     write_gpt2(folder / "base")
-    data = rule_book(40, measured=True)
-    for segment in data.segments:
-        path = folder / "dataset" / segment.audio_file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(16_000)
-            file.writeframes(bytes(2 * round(segment.duration * 16_000)))
-    dataset.save(folder / "dataset", data.segments, INFO)
+    save_book(folder / "dataset", rule_book(40, measured=True))
     return folder
 
 

@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
-from prosody.dataset import Dataset, Segment, Word, split_by_time, text_of
+from prosody.dataset import Dataset, Segment, Word, save, split_by_time, text_of
 from prosody.markers import TOKENS
 
 NOUNS = ("river", "bridge", "letter", "garden", "window", "morning", "city", "story", "house", "winter", "road")
@@ -80,6 +80,22 @@ def rule_book(n_segments: int, *, seed: int = 1, measured: bool = False) -> Data
         segments.append(Segment(name, text_of(words), end - start, start, end, "", tuple(words)))
     splits = split_by_time(n_segments)
     return Dataset(Path("made_up"), tuple(replace(s, split=x) for s, x in zip(segments, splits, strict=True)), {})
+
+
+def save_book(folder: Path, data: Dataset) -> None:
+    """Write a made-up dataset into a folder, silence for its sound."""
+    import wave
+
+    for segment in data.segments:
+        path = folder / segment.audio_file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16_000)
+            file.writeframes(bytes(2 * round(segment.duration * 16_000)))
+    info = {"source_file": "a.wav", "source_sha256": "0" * 64, "sample_rate": 16_000, "profile": {}, "parameters": {}}
+    save(folder, data.segments, info)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -1,22 +1,102 @@
+import json
+from dataclasses import replace
+
 import pytest
+import torch
+from lm_data import rule_book
 
-from prosody.lm.estimate import clock, peak_memory_mb, seconds_for
+from prosody.errors import ProsodyError
+from prosody.lm import estimate
+from prosody.lm.lora import LoraParameters
+from prosody.lm.train import TrainParameters, foresee, train
 
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(0, "0:00:00"), (-3, "0:00:00"), (59.4, "0:00:59"), (59.6, "0:01:00"), (3_599.6, "1:00:00"), (90_061, "25:01:01")],
-)
-def test_clock(seconds, shown):
-    assert clock(seconds) == shown
-
-
-def test_the_first_step_is_left_out_of_the_prediction():
-    assert seconds_for([9.0, 1.0, 2.0, 3.0], 10) == 20.0
-    assert seconds_for([9.0], 10) == 90.0
-    assert seconds_for([1.0, 2.0], 0) == 0
+HOW = TrainParameters(epochs=2, batch_size=4, window_words=30, precision="float32", device="cpu")
 
 
-def test_memory_in_use_is_megabytes():
-    held = bytearray(50_000_000)
-    assert len(held) / 2**20 < peak_memory_mb() < 200_000
+@pytest.fixture(scope="module")
+def estimates(new_base):
+    return foresee(rule_book(20, measured=True), new_base(), None, HOW, card="rtx4050", on_line=lambda line: None)
+
+
+def test_this_machine_and_the_card_stand_beside_each_other(estimates):
+    here, card = estimates
+    assert here.where == "this machine (cpu, float32)"
+    assert card.where == "RTX 4050 Laptop, 75 W"
+    assert 0 < card.seconds < here.seconds
+    for one in estimates:
+        assert one.fits
+        assert one.micro_batch * one.accumulation >= 4
+        assert all(mb >= 0 for mb in one.memory_mb.values())
+        assert one.memory_mb["parameters"] == pytest.approx(1_666_688 * 4 / 2**20, rel=0.02)
+        assert "\n" not in str(one)
+    assert str(here).startswith("this machine (cpu, float32): 0:00:0")
+
+
+def test_time_foretold_is_near_time_taken(new_base, tmp_path):
+    how = replace(HOW, epochs=6)
+    result = train(
+        rule_book(40, measured=True), new_base(), None, how, folder=tmp_path / "a", on_line=lambda line: None
+    )
+    assert result.metrics["seconds"] / 5 < result.metrics["seconds_estimated"] < result.metrics["seconds"] * 5
+    # the peak is that of this process's whole life, of which the tests before are a part
+    assert 100 < result.metrics["memory_mb_estimated"] < 1.5 * result.metrics["peak_memory_mb"]
+
+
+def test_a_rehearsal_moves_nothing(new_base, tmp_path):
+    def go(card):
+        data, base = rule_book(12, measured=True), new_base()
+        folder = tmp_path / (card or "none")
+        train(data, base, LoraParameters(dropout=0.2), HOW, folder=folder, card=card, on_line=lambda line: None)
+        return (folder / "adapter_model.safetensors").read_bytes()
+
+    assert go("") == go("6,192,21")
+
+
+def test_what_autograd_keeps_is_counted_by_the_byte():
+    class Toy:
+        model = torch.nn.Linear(8, 8, bias=False)
+
+    x = torch.ones(5, 8)
+    with estimate._Counted(Toy()) as counted:
+        (torch.tanh(Toy.model(x)) ** 2).sum().backward()
+    # x for the weight's gradient, tanh's result once for tanh and for the square; the weight itself does not count
+    assert counted.saved_bytes == 2 * 5 * 8 * 4
+    assert counted.flops == 2 * (2 * 5 * 8 * 8)  # the product, and the weight's gradient
+    assert counted.kernels >= 5
+
+
+def test_a_small_card_gets_small_pieces_and_the_smallest_none(new_base):
+    data = rule_book(40, measured=True)
+    how = replace(HOW, batch_size=16)
+    fixed = 450 + 1_666_688 * 4 / 2**20
+    found = {}
+    for room_mb in (-100, 2, 8, 4000):
+        card = f"{(fixed + room_mb) / 1024 / 0.9},192,21"
+        found[room_mb] = foresee(data, new_base(), None, how, card=card, on_line=lambda line: None)[1]
+    assert not found[-100].fits
+    assert str(found[-100]).endswith("does not fit: give a smaller window_words")
+    assert 1 <= found[2].micro_batch < found[8].micro_batch <= 16 == found[4000].micro_batch
+    assert found[2].accumulation > found[8].accumulation >= found[4000].accumulation == 1
+
+
+@pytest.mark.parametrize("name", ["rtx9999", "6", "6,192", "6,192,x", "0,192,21", ""])
+def test_an_unknown_card_is_refused(name):
+    with pytest.raises(ProsodyError, match=r"^card: "):
+        estimate.card_of(name)
+
+
+def test_the_command(tmp_path, tiny_folder, capsys, monkeypatch):
+    from prosody import dataset
+    from prosody.cli import main
+
+    monkeypatch.setattr(dataset, "load", lambda folder: rule_book(12, measured=True))
+    (tmp_path / "d").mkdir()
+    words = ["estimate", str(tmp_path / "d"), "--base-model", str(tiny_folder), "-p", "batch_size", "2"]
+    assert main([*words, "--card", "rtx4050"]) == 0
+    here, card = capsys.readouterr().out.splitlines()
+    assert here.startswith("this machine (cpu") and card.startswith("RTX 4050")
+    assert main([*words, "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["total_mb"] == pytest.approx(sum(told["memory_mb"].values()))
+    assert main([*words, "--card", "none"]) == 2
+    assert "card: 'none' is unknown — use rtx4050, or three numbers" in capsys.readouterr().err

@@ -131,5 +131,24 @@ def test_baselines_stand_beside_each_other():
     assert found["most_frequent_for_word"] >= 2 / 3  # "we" has a marker in one of two places
 
 
+def test_precision_and_recall_count_exact_slots():
+    written = [(E,), (E, PS), (), (L,)]
+    placed = [(E,), (PS,), (E,), ()]
+    found = evaluate.precision_recall(written, placed)
+    assert found[E] == {"precision": 0.5, "recall": 0.5, "written": 2}
+    assert found[PS] == {"precision": 1.0, "recall": 1.0, "written": 1}
+    assert found[L] == {"precision": 1.0, "recall": 0.0, "written": 1}
+    assert found[R] == {"precision": 1.0, "recall": 1.0, "written": 0}
+
+
+def test_probabilities_that_are_shares_are_calibrated():
+    written = [(E,)] * 3 + [()] * 7
+    assert evaluate.calibration_error(written, {E: [0.3] * 10}) == pytest.approx(0)
+    assert evaluate.calibration_error(written, {E: [0.8] * 10}) == pytest.approx(0.5)
+    assert evaluate.calibration_error(written, {E: [1.0] * 3 + [0.0] * 7}) == pytest.approx(0)
+    assert evaluate.calibration_error(written, {E: [0.3] * 10, L: [1.0] * 10}) == pytest.approx(0.5)
+    assert evaluate.calibration_error([], {E: []}) == 0
+
+
 def test_bare_words():
     assert [evaluate.bare(w) for w in ("“Don't,”", "U.S.", "—", "Café?")] == ["don't", "us", "", "café"]

@@ -6,29 +6,15 @@ import subprocess
 import sys
 
 import pytest
-from lm_data import rule_book
+from lm_data import rule_book, save_book
 
-from prosody import dataset
 from prosody.lm.launch import main
-
-INFO = {"source_file": "a.wav", "source_sha256": "0" * 64, "sample_rate": 16_000, "profile": {}, "parameters": {}}
 
 
 @pytest.fixture
 def parameters(tmp_path, tiny_folder):
     """A file of parameters beside its dataset; settings by name."""
-    import wave
-
-    data = rule_book(12, measured=True)
-    for segment in data.segments:
-        path = tmp_path / "dataset" / segment.audio_file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(16_000)
-            file.writeframes(bytes(2 * round(segment.duration * 16_000)))
-    dataset.save(tmp_path / "dataset", data.segments, INFO)
+    save_book(tmp_path / "dataset", rule_book(12, measured=True))
 
     def write(out="out", **changes):
         how = {"epochs": 2, "batch_size": 4, "window_words": 20, "precision": "float32", "device": "cpu"}

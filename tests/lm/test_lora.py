@@ -113,6 +113,29 @@ def test_training_moves_all_seven_rows(trained, tiny):
     assert (moved > 0).all()
 
 
+@pytest.mark.parametrize(("layers", "first"), [("all", 0), ("upper half", 1)])
+def test_nothing_goes_back_through_layers_without_lora(tiny, layers, first):
+    model, tokenizer, _ = attach(tiny, LoraParameters(layers=layers))
+    seen = []
+    for block in model.base_model.model.transformer.h:
+        block.register_forward_pre_hook(lambda _, given: seen.append(given[0].requires_grad))
+    batch = batch_of(tokenizer)
+    slots.loss_sum(logits_of_slots(model, batch, tokenizer), batch.labels).backward()
+    assert seen == [False, first == 0]  # what goes into each of the two layers
+    names = [n for n, w in model.named_parameters() if "lora_" in n and w.grad is not None]
+    assert {int(n.partition(".h.")[2][0]) for n in names} == set(range(first, 2))
+    assert row_vectors(model, tokenizer).requires_grad
+
+
+def test_rows_are_the_base_s_own_where_the_adapter_is_off(trained, tiny):
+    model, tokenizer = trained.result.model, trained.result.tokenizer
+    fresh, _, _ = attach(tiny, LoraParameters())
+    with model.disable_adapter():
+        assert torch.equal(row_vectors(model, tokenizer), row_vectors(fresh, tokenizer))
+    rows = torch.tensor(list(tokenizer.rows.values()))
+    assert torch.equal(row_vectors(model, tokenizer), model.get_input_embeddings()(rows))
+
+
 def test_the_seed_decides_how_lora_starts(new_base):
     def start(seed):
         model, _, _ = attach(new_base(), LoraParameters(), seed=seed)

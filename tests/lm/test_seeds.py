@@ -14,7 +14,7 @@ def test_three_seeds_give_the_first_one_s_adapter_and_the_spread_of_all(new_base
     folder = tmp_path / "all" / "adapter"
     found = train_seeds(
         rule_book(12),
-        new_base,
+        new_base(),
         LoraParameters(),
         HOW,
         seeds=3,
@@ -45,4 +45,4 @@ def test_spreads():
 @pytest.mark.parametrize("seeds", [0, -1, 1.5])
 def test_no_number_of_seeds_is_refused(new_base, tmp_path, seeds):
     with pytest.raises(ProsodyError, match=r"^seeds: is .* — give a whole number from 1"):
-        train_seeds(rule_book(12), new_base, LoraParameters(), HOW, seeds=seeds, folder=tmp_path / "a")
+        train_seeds(rule_book(12), new_base(), LoraParameters(), HOW, seeds=seeds, folder=tmp_path / "a")

@@ -181,6 +181,21 @@ def test_windows_are_batched_and_the_last_batch_may_be_smaller(train_briefly):
     assert result.metrics["steps"] == 7
 
 
+def test_the_head_learns_without_moving_the_model_unless_it_is_asked_to(train_briefly):
+    def go(name, data, **settings):
+        result, folder = train_briefly(data, name=name, epochs=4, **settings)
+        return result, (folder / WEIGHTS).read_bytes()
+
+    data = rule_book(12, measured=True)
+    deaf, without = go("deaf", changed(data, measured={}))
+    hears, beside = go("beside", data)
+    _, moved = go("moved", data, acoustic=1.0)
+    assert without == beside != moved
+    assert "measurements" not in deaf.metrics and deaf.metrics["head_bytes"] == 0
+    assert hears.metrics["head_bytes"] > 0
+    assert hears.epochs[-1].loss_acoustic < hears.epochs[0].loss_acoustic  # held out
+
+
 def test_bfloat16_trains_too(train_briefly):
     result, _ = train_briefly(precision="bfloat16")
     assert result.metrics["precision"] == "bfloat16"
@@ -215,6 +230,10 @@ def test_a_held_out_part_without_markers_can_be_measured(train_briefly):
         (lambda d: changed(d, markers=()), "made_up: train split: no word has a marker: nothing to learn — mark the"),
         (lambda d: changed(d, split="train", markers=()), "made_up: train split: no word has a marker"),
         (lambda d: replace(d, segments=()), "made_up: train split: no word has a marker"),
+        (
+            lambda d: changed(d, split="train", markers=("<emph>",)),
+            "made_up: train split: all words have the same markers .<emph>.: nothing to tell apart",
+        ),
         (
             lambda d: replace(d, segments=tuple(replace(s, split="train") for s in d.segments)),
             "made_up: val split: holds no words — prepare it with at least two segments",

@@ -127,3 +127,23 @@ def test_outputs_outside_the_artifacts_are_told_too(runs, tmp_path):
     entries = json.loads((run.folder / "outputs.json").read_text())
     sizes = [(os.path.basename(entry["path"]), entry["bytes"]) for entry in entries]
     assert sizes == [("answer.wav", 2), ("copy.wav", 3)]
+
+
+def train_run(runs, state):
+    folder = record.start("train", {}, runs=runs, how="headless")
+    record.end(folder, state, code=0)
+    return folder
+
+
+def test_a_stage_goes_on_from_runs_cut_short_since_the_last_that_went_well(runs):
+    train_run(runs, "killed")
+    train_run(runs, "ok")
+    earlier, later = (train_run(runs, state) for state in ("interrupted", "failed"))
+    run = workflow.stage("train", {})
+    found = run.checkpoints()
+    assert sorted(found) == sorted(folder / "artifacts" / "checkpoints" for folder in (earlier, later))
+    assert run.checkpoints("never") is None
+    assert run.checkpoints(earlier.name) == [earlier / "artifacts" / "checkpoints"]
+    for wrong in ("20990101", "nothing"):
+        with pytest.raises(ProsodyError, match=f"resume: no runs of train begin with '{wrong}' — give auto, never, or"):
+            run.checkpoints(wrong)
