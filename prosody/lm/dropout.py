@@ -38,34 +38,38 @@ class Dropouts:
 
     def __init__(self, model: nn.Module, *, seed: int) -> None:
         self.seed = seed
-        self._layers: list[tuple[WindowDropout, int]] = []
-        self._masks: list[Tensor] = []
+        self._layers: list[tuple[WindowDropout, slice]] = []  # and which features of a mask are its
+        self._keep = torch.empty(0)  # of each feature, how likely it is kept
+        self._masks: Tensor | None = None
         for module in model.modules():
             kept = getattr(module, "lora_dropout", None)
             for name in list(kept or ()):
                 if isinstance(kept[name], (nn.Dropout, WindowDropout)) and kept[name].p:
-                    kept[name] = WindowDropout(kept[name].p)
-                    self._layers.append((kept[name], module.in_features))
+                    layer = kept[name] = WindowDropout(kept[name].p)
+                    own = torch.full((module.in_features,), 1 - layer.p)
+                    self._layers.append((layer, slice(len(self._keep), len(self._keep) + len(own))))
+                    self._keep = torch.cat([self._keep, own])
 
     def draw(self, step: int, n_windows: int) -> None:
         """Draw the masks of a step."""
-        if not self._layers:
-            return
-        generator = torch.Generator().manual_seed(_mixed(self.seed, step))
-        self._masks = [
-            (torch.rand(n_windows, n_features, generator=generator) >= layer.p).float() / (1 - layer.p)
-            for layer, n_features in self._layers
-        ]
+        if self._layers:
+            generator = torch.Generator().manual_seed(_mixed(self.seed, step))
+            drawn = torch.rand(n_windows, len(self._keep), generator=generator)
+            self._masks = (drawn < self._keep).float() / self._keep
 
     def off(self) -> None:
         """Drop nothing."""
-        for layer, _ in self._layers:
-            layer.scale = None
+        self._masks = None
+        self.use(None)
 
-    def use(self, windows: range, device: str) -> None:
-        """Set the masks of those windows of the step."""
-        for (layer, _), mask in zip(self._layers, self._masks, strict=False):
-            layer.scale = mask[windows.start : windows.stop].to(device)
+    def of(self, windows: range, device: str) -> Tensor | None:
+        """The masks of those windows of the step [shape=(n_windows, n_features of all layers)]; None if all are off."""
+        return None if self._masks is None else self._masks[windows.start : windows.stop].to(device)
+
+    def use(self, masks: Tensor | None) -> None:
+        """Set masks that `of` gave."""
+        for layer, own in self._layers:
+            layer.scale = None if masks is None else masks[:, own]
 
 
 def _mixed(*numbers: int) -> int:

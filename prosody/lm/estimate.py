@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from prosody.errors import ProsodyError
+from prosody.lm import graphs
 from prosody.lm.speed import clock
 
 if TYPE_CHECKING:
@@ -90,12 +91,14 @@ def rehearse(loop: Loop, corpus: Corpus, planned: Sequence[Planned]) -> Rehearsa
     loop.rehearse(corpus, steps[0])  # warms caches
     seconds = []
     for step in steps:
+        for _ in range(graphs.EAGER + 1 if loop.graphs else 0):  # until this shape is recorded
+            loop.rehearse(corpus, step)
         begun = time.perf_counter()
         loop.rehearse(corpus, step)
         seconds.append(time.perf_counter() - begun)
     piece = replace(steps[0], windows=steps[0].windows[: loop.micro_batch])
     with _Counted(loop) as counted:
-        tokens = loop.rehearse(corpus, piece)
+        tokens = loop.rehearse(corpus, piece, kernel_by_kernel=True)
     slots = sum(b - a for a, b in piece.windows)
     return Rehearsal(
         seconds=statistics.median(seconds),

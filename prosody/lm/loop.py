@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prosody.errors import ProsodyError
-from prosody.lm import acoustic, estimate, several, slots
+from prosody.lm import acoustic, estimate, graphs, several, slots
 from prosody.lm.device import fast_bfloat16
 from prosody.lm.dropout import Dropouts
-from prosody.lm.lora import row_vectors, trained_weights
+from prosody.lm.lora import hold_in_bfloat16, row_vectors, trained_weights
 from prosody.lm.parameters import TrainParameters
 from prosody.lm.plan import Planned, Window, micro_batches, plan, windows
 from prosody.lm.speed import clock, flops_per_token, peak_flops, seconds_for
@@ -109,8 +109,11 @@ class Loop:
         self.micro_batch = parameters.micro_batch or parameters.batch_size
         self.dropouts = Dropouts(model, seed=parameters.seed)
         self.trained = trained_weights(model)
+        if self.precision == "bfloat16":
+            hold_in_bfloat16(model)
         self.of_head = {f"head.{name}": weight for name, weight in (head.named_parameters() if head else ())}
         self.optimizer = self._optimizer()
+        self.graphs = graphs.of(device, self._learn, [*self.trained.values(), *self.of_head.values()], on_line=on_line)
         self.durations: list[float] = []  # of the steps of this process
         self.seconds = 0.0  # of all steps, also those before an interruption
         self.foreseen: estimate.Estimate | None = None
@@ -130,7 +133,8 @@ class Loop:
         cut = windows(len(corpus.words), size=self.parameters.window_words, documents=corpus.documents)
         examples = self._examples(corpus, cut[:_REFERENCE_WINDOWS])
         with torch.no_grad():
-            states = torch.cat([self._states(self._batch([one])).float() for one in examples])
+            with self.autocast():
+                states = torch.cat([self._states(self._batch([one])).float() for one in examples])
             tokens = slots.tokens_of(self.choices)
             vectors = row_vectors(self.model, self.tokenizer, tokens).float()
         labels = [slots.label(markers, self.choices) for markers in corpus.slots if markers is not None]
@@ -189,11 +193,14 @@ class Loop:
             n_tokens = sum(len(example.rows) for example in examples)
             yield self._told(one, len(planned), loss, heard, rate, n_tokens)
 
-    def rehearse(self, corpus: Corpus, planned: Planned) -> int:
+    def rehearse(self, corpus: Corpus, planned: Planned, *, kernel_by_kernel: bool = False) -> int:
         """A step forward and back that moves nothing; returns its tokens."""
         examples = self._examples(corpus, planned.windows)
-        self._gradients(examples)
+        kept, self.graphs = self.graphs, None if kernel_by_kernel else self.graphs
+        losses, _ = self._gradients(examples)
+        losses.tolist()  # waits for a GPU to be done
         self.optimizer.zero_grad(set_to_none=True)
+        self.graphs = kept
         return sum(len(example.rows) for example in examples)
 
     def autocast(self) -> AbstractContextManager[Any]:
@@ -250,8 +257,8 @@ class Loop:
             for window in cut
         ]
 
-    def _batch(self, examples: Sequence[slots.SlotExample]) -> slots.Batch:
-        return slots.collate(examples, pad_row=self.tokenizer.base.pad_token_id).to(self.device)
+    def _batch(self, examples: Sequence[slots.SlotExample], steps: tuple[int, int] = (1, 1)) -> slots.Batch:
+        return slots.collate(examples, pad_row=self.tokenizer.base.pad_token_id, steps=steps).to(self.device)
 
     def _states(self, batch: slots.Batch) -> Tensor:
         return slots.hidden(self.model, batch, reading=self.parameters.reading)
@@ -265,10 +272,9 @@ class Loop:
         import torch
 
         self.dropouts.draw(planned.step, len(examples))
-        text, heard, n_heard = self._gradients(examples)
-        sums = torch.tensor([text, heard], dtype=torch.float64)
-        self.team.add_up([sums, *self._all_gradients()])
-        text, heard = sums.tolist()
+        losses, n_heard = self._gradients(examples)
+        self.team.add_up([losses, *self._all_gradients()])
+        text, heard = losses.tolist()
         if not (math.isfinite(text) and math.isfinite(heard)):
             where = f"step {planned.step}, words {planned.windows[0][0] + 1} to {planned.windows[-1][1]}"
             raise ProsodyError(None, "training", f"the loss became {text} at {where}", "lower learning_rate")
@@ -279,7 +285,7 @@ class Loop:
         self.dropouts.off()
         return text, heard if n_heard else None
 
-    def _gradients(self, examples: Sequence[slots.SlotExample]) -> tuple[float, float, int]:
+    def _gradients(self, examples: Sequence[slots.SlotExample]) -> tuple[Tensor, int]:
         """Gradients of this process's windows, its share of both losses, and how many measurements all windows have.
 
         Where a GPU's memory runs out, the pieces are halved from then on. Raises ProsodyError if one window is too
@@ -292,34 +298,44 @@ class Loop:
         while True:
             self.optimizer.zero_grad(set_to_none=True)
             try:
-                return (*self._added_up(examples, n_slots, n_heard), n_heard)
+                return self._added_up(examples, n_slots, n_heard), n_heard
             except torch.OutOfMemoryError:
                 if self.micro_batch == 1:
                     what = "one window alone is too much for the GPU"
                     raise ProsodyError(None, "memory", what, "give a smaller window_words, or device=cpu") from None
                 self.micro_batch = -(-self.micro_batch // 2)
+                if self.graphs:
+                    self.graphs.forget()
                 torch.cuda.empty_cache()
                 self.on_line(f"The GPU's memory is full: going on with {self.micro_batch} windows at once")
 
-    def _added_up(self, examples: Sequence[slots.SlotExample], n_slots: int, n_heard: int) -> tuple[float, float]:
-        """Gradients piece by piece, and this process's share of both losses."""
-        text = heard = 0.0
-        mine = micro_batches(len(examples), most=self.micro_batch, rank=self.team.rank, world=self.team.world)
-        for numbers in mine:
-            self.dropouts.use(numbers, self.device)
-            batch = self._batch([examples[n] for n in numbers])
-            with self.autocast():
-                states = self._states(batch)
-                loss = slots.loss_sum(self._logits(states), batch.labels) / n_slots
-            text += float(loss.detach())
-            if n_heard:
-                weight = self.parameters.acoustic
-                predicted = self.head(states if weight else states.detach())
-                of_head = acoustic.loss_sum(predicted, batch.measured) / n_heard
-                heard += float(of_head.detach())
-                loss = loss + (weight or 1.0) * of_head
-            loss.backward()
-        return text, heard
+    def _added_up(self, examples: Sequence[slots.SlotExample], n_slots: int, n_heard: int) -> Tensor:
+        """Gradients piece by piece, and this process's share of both losses [shape=(2,)]."""
+        import torch
+
+        shares = torch.tensor([1 / n_slots, 1 / max(n_heard, 1)], device=self.device)
+        total = torch.zeros(2, device=self.device)
+        for numbers in micro_batches(len(examples), most=self.micro_batch, rank=self.team.rank, world=self.team.world):
+            batch = self._batch([examples[n] for n in numbers], steps=graphs.STEPS if self.graphs else (1, 1))
+            dropped = self.dropouts.of(numbers, self.device)
+            total += (self.graphs or self._learn)(batch, dropped, shares)
+        return total
+
+    def _learn(self, batch: slots.Batch, dropped: Tensor | None, shares: Tensor) -> Tensor:
+        """Add the gradients of a piece to those there are; returns both of its losses times `shares` [shape=(2,)]."""
+        import torch
+
+        self.dropouts.use(dropped)
+        with self.autocast():
+            states = self._states(batch)
+            text = slots.loss_sum(self._logits(states), batch.labels) * shares[0]
+        heard = torch.zeros_like(text)
+        weight = self.parameters.acoustic
+        if self.head:
+            predicted = self.head(states if weight else states.detach())
+            heard = acoustic.loss_sum(predicted, batch.measured) * shares[1]
+        (text + (weight or 1.0) * heard).backward()
+        return torch.stack([text.detach(), heard.detach()])
 
     def _all_gradients(self) -> list[Tensor]:
         """Every weight's gradient; zeros where this process had nothing to learn from."""

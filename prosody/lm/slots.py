@@ -18,6 +18,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from prosody import markers
@@ -26,6 +27,7 @@ from prosody.lm.lora import first_upper_layer, frozen_embedding
 from prosody.lm.tokenizer import MarkerTokenizer
 
 if TYPE_CHECKING:
+    import torch
     from peft import PeftModel
     from torch import Tensor
     from torch.nn import Module
@@ -173,24 +175,31 @@ class Batch:
         return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
-def collate(examples: Sequence[SlotExample], *, pad_row: int) -> Batch:
-    """Pad examples on the right into one batch."""
+def collate(examples: Sequence[SlotExample], *, pad_row: int, steps: tuple[int, int] = (1, 1)) -> Batch:
+    """Pad examples on the right into one batch.
+
+    steps: the batch's length is a multiple of the first, its number of slots one of the second; slots that are added
+    are masked. So batches come in few shapes.
+    """
     import numpy as np
     import torch
 
-    longest = max(len(e.rows) for e in examples)
+    longest, n_slots = max(len(e.rows) for e in examples), sum(len(e.at) for e in examples)
+    longest, added = longest + -longest % steps[0], -n_slots % steps[1]
     rows = torch.full((len(examples), longest), pad_row, dtype=torch.long)
     mask = torch.zeros((len(examples), longest), dtype=torch.bool)
     for k, one in enumerate(examples):
         rows[k, : len(one.rows)] = torch.tensor(one.rows)
         mask[k, : len(one.rows)] = True
     measured = [e.measured if e.measured is not None else np.zeros((len(e.at), 0), np.float32) for e in examples]
+    measured.append(np.full((added, measured[0].shape[1]), np.nan, np.float32))
+    masked = (MASKED,) * len(examples[0].labels[0])
     return Batch(
         rows=rows,
         mask=mask,
-        example=torch.tensor([k for k, e in enumerate(examples) for _ in e.at]),
-        at=torch.tensor([a for e in examples for a in e.at]),
-        labels=torch.tensor([x for e in examples for x in e.labels]),
+        example=torch.tensor([k for k, e in enumerate(examples) for _ in e.at] + [0] * added),
+        at=torch.tensor([a for e in examples for a in e.at] + [0] * added),
+        labels=torch.tensor([x for e in examples for x in e.labels] + [masked] * added),
         measured=torch.from_numpy(np.concatenate(measured)),
     )
 
@@ -240,14 +249,23 @@ def logits(states: Tensor, vectors: Tensor, reference: Reference, choices: Choic
     """
     import torch
 
-    products = (states.to(vectors.dtype) @ vectors.T).float() * reference.scale
+    with torch.autocast(states.device.type, enabled=False):  # so small a product need not be rounded
+        products = (states.float() @ vectors.float().T) * reference.scale
     nothing = products.new_zeros(len(states), 1)
     found, at = {}, 0
     for kind, tokens in choices.items():
-        offsets = products.new_tensor([reference.offsets[t] for t in tokens])
+        offsets = _constants(tuple(reference.offsets[t] for t in tokens), products.device)
         found[kind] = torch.cat([nothing, products[:, at : at + len(tokens)] + offsets], dim=1)
         at += len(tokens)
     return found
+
+
+@lru_cache
+def _constants(numbers: tuple[float, ...], device: torch.device) -> Tensor:
+    """Numbers on a device, sent there once."""
+    import torch
+
+    return torch.tensor(numbers, device=device)
 
 
 def tokens_of(choices: Choices = OF_KIND) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ def dropped(tiny):
 
 
 def states(model, dropouts, examples, windows):
-    dropouts.use(windows, "cpu")
+    dropouts.use(dropouts.of(windows, "cpu"))
     batch = slots.collate([examples[k] for k in windows], pad_row=0)
     with torch.no_grad():
         return slots.hidden(model, batch, reading="twice")
@@ -65,7 +65,7 @@ def test_windows_drop_different_features_and_as_many_as_asked():
     holder.in_features = 400
     dropouts = Dropouts(holder, seed=0)
     dropouts.draw(1, 50)
-    dropouts.use(range(50), "cpu")
+    dropouts.use(dropouts.of(range(50), "cpu"))
     one = holder.lora_dropout["default"]
     out = one(torch.ones(50, 3, 400))
     assert float((out == 0).float().mean()) == pytest.approx(0.25, abs=0.01)
