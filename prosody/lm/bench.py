@@ -13,6 +13,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,12 @@ def _values(path: Path, number: int, fields: Sequence[str]) -> tuple[float, floa
     except ValueError:
         raise ProsodyError(path, f"line {number}", f"{fields} are not numbers", _REMEDY) from None
     return one, other
+
+
+def first_words(utterances: Sequence[Utterance], n_words: int) -> list[Utterance]:
+    """The first whole utterances, until there are `n_words` words."""
+    ends = accumulate(len(one.words) for one in utterances)
+    return [one for one, end in zip(utterances, ends, strict=True) if end - len(one.words) < n_words]
 
 
 def corpus_of(utterances: Sequence[Utterance], tokenizer: MarkerTokenizer) -> Corpus:

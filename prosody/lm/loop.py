@@ -178,7 +178,7 @@ class Loop:
             probabilities={
                 t: [p for part, _ in parts for p in part[t].tolist()] for t in slots.tokens_of(self.choices)
             },
-            predicted=torch.cat([one for _, one in parts]).cpu().numpy() if self.head and parts else None,
+            predicted=torch.cat([one for _, one in parts]).float().cpu().numpy() if self.head and parts else None,
         )
 
     def steps(self, corpus: Corpus, planned: Sequence[Planned], *, done: int = 0) -> Iterator[Step]:
