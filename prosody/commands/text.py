@@ -172,7 +172,7 @@ def _answer(question: str, points: list[str], arguments: Namespace, adapter: Ada
 
 def _load(given: str | None) -> Adapter:
     """The adapter named, or the latest ok train run's; says which one it is."""
-    from prosody.lm.checkpoint import ADAPTER_FOLDER, load_adapter
+    from prosody.lm.checkpoint import folder_in, load_adapter
     from prosody.workflow import record
 
     if given is None:
@@ -180,7 +180,7 @@ def _load(given: str | None) -> Adapter:
         if run is None:
             what = "there is no adapter: no ok run of train"
             raise ProsodyError(None, None, what, "run `make train` first, or name one with --adapter")
-        folder = run.artifacts / ADAPTER_FOLDER
+        folder = folder_in(run.artifacts)
         name = f"{record.shown(folder)} (the latest ok train run)"
     else:
         folder = Path(given)

@@ -144,13 +144,15 @@ def _draw(
     """
     import torch
 
-    tokenizer, model = adapter.base.tokenizer, adapter.model
-    read = tokenizer(prompt + begun, return_tensors="pt", add_special_tokens=False).to(next(model.parameters()).device)
-    start, n_new, longest = read["input_ids"].shape[1], int(1.5 * n_words), longest_text(model)
+    tokenizer = adapter.base.tokenizer
+    read = tokenizer(prompt + begun, return_tensors="pt", add_special_tokens=False).to(
+        next(adapter.model.parameters()).device
+    )
+    start, n_new, longest = read["input_ids"].shape[1], int(1.5 * n_words), longest_text(adapter.model)
     if longest is not None and start + n_new > longest:
         what = f"is with its points too long ({start} tokens) for a base that reads and writes {longest}"
         raise ProsodyError(None, "question", what, "shorten it")
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), model.disable_adapter():
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), adapter.untuned() as model:
         torch.manual_seed(parameters.seed)
         written = model.generate(
             **read,

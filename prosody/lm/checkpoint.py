@@ -1,4 +1,7 @@
-"""Adapters on disk: the folder that plain `PeftModel.from_pretrained` loads, and ours checked before it is used."""
+"""Adapters on disk: the folder that plain `PeftModel.from_pretrained` loads, and ours checked before it is used.
+
+Stand-alone models, merged or trained in full, are read here too: whatever an adapter is good for, they are.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +24,12 @@ from prosody.lm.tokenizer import MarkerTokenizer
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from transformers import PreTrainedModel
 
     from prosody.lm.acoustic import AcousticHead, Scale
 
 ADAPTER_FOLDER = "janus_prosody_lora"
+FOLDERS = {"lora": ADAPTER_FOLDER, "full": "janus_prosody_full"}  # method → where a run keeps what it trained
 CARD_FILE = "janus_prosody.json"
 FORMAT_VERSION = 3  # of the card; 2 and 1 set a marker's logit against the next token's
 DEFAULT_THRESHOLD, DEFAULT_WINDOW_WORDS = 0.4, 60  # where a card says nothing
@@ -37,20 +43,22 @@ _CARD_FIELDS: dict[str, Callable[[Any], bool]] = {
     "threshold": lambda x: type(x) in (int, float) and 0 <= x <= 1,
     "window_words": lambda x: type(x) is int and x >= 1,
 }
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+_MODEL_FILES = ("config.json", "model.safetensors")
 _HUB_ID = {BUILT_IN: "HuggingFaceTB/SmolLM2-135M-Instruct"}
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A trained adapter on its base.
+    """A trained adapter on its base, or a stand-alone model.
 
-    card: what `CARD_FILE` says (base, counts, figures, run). head: predicts measurements, with the speaker's scale;
-    None where nothing was measured.
+    model: PEFT's, or the stand-alone one itself. card: what `CARD_FILE` says (base, counts, figures, run). head:
+    predicts measurements, with the speaker's scale; None where nothing was measured.
     """
 
     folder: Path
     base: Base
-    model: PeftModel
+    model: PeftModel | PreTrainedModel
     tokenizer: MarkerTokenizer
     card: Mapping[str, Any]
     head: tuple[AcousticHead, Scale] | None = None
@@ -59,6 +67,25 @@ class Adapter:
     def reference(self) -> Reference:
         """What markers' logits are set against."""
         return Reference(self.card["reference"]["scale"], self.card["reference"]["offsets"])
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it is a stand-alone model, in which base and learned are one."""
+        return not hasattr(self.model, "disable_adapter")
+
+    @contextmanager
+    def untuned(self) -> Iterator[PeftModel | PreTrainedModel]:
+        """The base without what was learned: the adapter is off meanwhile.
+
+        Beside a stand-alone model the base is loaded anew; raises ProsodyError if it is not within reach.
+        """
+        if not self.is_alone:
+            with self.model.disable_adapter():
+                yield self.model
+            return
+        base = load_base(self.card["base"])
+        add_marker_rows(base.model, self.tokenizer)
+        yield base.model.to(self.model.device)
 
 
 def save_adapter(
@@ -104,9 +131,15 @@ def _public_name(base: str) -> str:
     return _HUB_ID.get(base, Path(base).name if os.path.isdir(base) else base)
 
 
+def folder_in(artifacts: Path) -> Path:
+    """Where a run's artifacts keep what it trained: the adapter, or the model that was trained in full."""
+    full = artifacts / FOLDERS["full"]
+    return full if full.is_dir() else artifacts / ADAPTER_FOLDER
+
+
 def adapter_bytes(folder: Path) -> int:
-    """Size of the adapter's weights, bytes."""
-    return (folder / "adapter_model.safetensors").stat().st_size
+    """Size of the weights, bytes: of an adapter, or of a stand-alone model."""
+    return sum(file.stat().st_size for file in folder.glob("*model*.safetensors"))
 
 
 def load_adapter(folder: Path | str, *, base: str | None = None) -> Adapter:
@@ -116,9 +149,14 @@ def load_adapter(folder: Path | str, *, base: str | None = None) -> Adapter:
     another base.
     """
     folder = Path(folder)
-    card, held = _read_card(folder), _weight_names(folder)
+    card = _read_card(folder)
     from prosody.lm.acoustic import load_head
 
+    if _stands_alone(folder):
+        loaded = load_base(str(folder))
+        tokenizer = MarkerTokenizer(loaded.tokenizer, vocabulary=card["vocabulary"])
+        return Adapter(folder, loaded, loaded.model, tokenizer, card, load_head(folder, width=card["width"]))
+    held = _weight_names(folder)
     loaded = load_base(base or card["base"])
     if loaded.vocabulary != card["vocabulary"] or loaded.model.config.hidden_size != card["width"]:
         raise ProsodyError(
@@ -170,11 +208,16 @@ def _load_weights(base: Base, folder: Path, held: set[str]) -> PeftModel:
     return model
 
 
+def _stands_alone(folder: Path) -> bool:
+    """Whether a whole model is there, and not an adapter."""
+    return all((folder / name).is_file() for name in _MODEL_FILES)
+
+
 def _read_card(folder: Path) -> dict[str, Any]:
     """The adapter's card, once the folder is seen to hold what it should."""
     if not folder.is_dir():
         raise ProsodyError(folder, None, "no such adapter folder", "train one (`make train`) or give another --adapter")
-    for name in ("adapter_config.json", "adapter_model.safetensors", CARD_FILE):
+    for name in (*(_MODEL_FILES if _stands_alone(folder) else _ADAPTER_FILES), CARD_FILE):
         if (folder / name).is_file():
             continue
         if name.endswith(".safetensors"):

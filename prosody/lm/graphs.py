@@ -7,7 +7,6 @@ for each shape of batch, and starts them together. What a step computes stays th
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 STEPS = (32, 16)  # tokens of a window, and slots of a batch, are rounded up to multiples of these
-EAGER = 2  # batches of a shape before it is recorded
+EAGER = 2  # batches, of any shape, before the first recording: they start the GPU's libraries
+_MOST = 64  # recordings
 
 Learn = Callable[[Batch, "Tensor | None", "Tensor"], "Tensor"]
 
@@ -31,14 +31,14 @@ class _Recorded:
 
 
 class Graphs:
-    """Calls `learn`, and from the third batch of a shape on replays what it did on the GPU."""
+    """Calls `learn` twice; then records what it does on the GPU with each new shape of batch, and replays it."""
 
     def __init__(self, learn: Learn, weights: Sequence[Tensor], *, on_line: Callable[[str], None]) -> None:
         import torch
 
         self._learn, self._on_line = learn, on_line
         self._gradients = [(weight, torch.zeros_like(weight)) for weight in weights]  # a graph knows where they lie
-        self._seen: Counter[tuple[Any, ...]] = Counter()
+        self._eager = 0
         self._recorded: dict[tuple[Any, ...], _Recorded] = {}
         self._stream, self._works = torch.cuda.Stream(), True
 
@@ -46,13 +46,14 @@ class Graphs:
         """What `learn` returns, its gradients added to those of the weights."""
         given = [getattr(batch, one.name) for one in fields(batch)] + ([] if dropped is None else [dropped]) + [shares]
         shape = tuple(tuple(one.shape) for one in given)
-        self._seen[shape] += 1
         for weight, gradient in self._gradients:
             if weight.grad is None:
                 weight.grad = gradient.zero_()
-        if self._works and shape not in self._recorded and self._seen[shape] > EAGER:
+        may = self._works and self._eager >= EAGER and len(self._recorded) < _MOST
+        if may and shape not in self._recorded:
             self._record(shape, given, has_dropout=dropped is not None)
         if shape not in self._recorded:
+            self._eager += 1
             return self._apart(lambda: self._learn(batch, dropped, shares))
         recorded = self._recorded[shape]
         for held, one in zip(recorded.inputs, given, strict=True):
@@ -63,7 +64,6 @@ class Graphs:
     def forget(self) -> None:
         """Give back the memory of all that was recorded."""
         self._recorded.clear()
-        self._seen.clear()
 
     def _record(self, shape: tuple[Any, ...], given: Sequence[Tensor], *, has_dropout: bool) -> None:
         """Record the kernels for a shape; where that can't be done, go on without."""
@@ -74,6 +74,7 @@ class Graphs:
         dropped = inputs[-2] if has_dropout else None
         graph = torch.cuda.CUDAGraph()
         pool = next((one.graph.pool() for one in self._recorded.values()), None)
+        torch.cuda.empty_cache()  # what the eager batches have left; recordings have memory of their own, and share it
         try:
             with torch.cuda.graph(graph, pool=pool, stream=self._stream):
                 losses = self._learn(batch, dropped, inputs[-1])

@@ -1,29 +1,38 @@
 """Training from a file of parameters, in one process or as many as a launcher starts.
 
     python -m prosody.lm.train parameters.json
-    accelerate launch --num_processes 2 -m prosody.lm.train parameters.json
+    accelerate launch --num_processes 2 -m prosody.lm.train parameters.json    # two GPUs
+    torchrun --standalone --nproc-per-node 2 -m prosody.lm.train parameters.json    # two GPUs, or one processor's cores
 
 The file names the dataset's folder and where the adapter goes, and what else is not to be as usual:
 
     {"dataset": "dataset", "out": "artifacts", "base_model": "gpt2",
      "lora": {"r": 8}, "train": {"epochs": 5, "batch_size": 4}, "resume": "auto"}
 
-Relative paths start at the file's folder. The result is the same as a notebook's: the adapter in
-`out/janus_prosody_lora`, checkpoints in `out/checkpoints`, and `out/metrics.json`.
+Relative paths start at the file's folder; "resume" is "auto", "never", or a list of other folders of checkpoints to go
+on from. The result is the same as a notebook's: the adapter in `out/janus_prosody_lora`, checkpoints in
+`out/checkpoints`, and `out/metrics.json`.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prosody import files
 from prosody.errors import ProsodyError
 
+if TYPE_CHECKING:
+    from prosody.lm.lora import LoraParameters
+    from prosody.lm.parameters import TrainParameters
+
+_COMPLAINT = "prosody: "  # begins the line in which a process says what was wrong
 _KNOWN = ("dataset", "out", "base_model", "lora", "train", "resume", "run")
 
 
@@ -34,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         train_from(parser.parse_args(argv).parameters)
     except ProsodyError as error:
-        print(f"prosody: {error}", file=sys.stderr)
+        print(f"{_COMPLAINT}{error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("prosody: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
@@ -46,7 +55,7 @@ def train_from(path: Path) -> None:
     """Train as a file of parameters says. Raises ProsodyError for what is wrong in it, and as `train` does."""
     from prosody import dataset
     from prosody.lm.base import BUILT_IN, load_base
-    from prosody.lm.checkpoint import ADAPTER_FOLDER
+    from prosody.lm.checkpoint import FOLDERS
     from prosody.lm.device import pick_device
     from prosody.lm.lora import LoraParameters
     from prosody.lm.parameters import TrainParameters
@@ -64,14 +73,73 @@ def train_from(path: Path) -> None:
             load_base(told.get("base_model", BUILT_IN)),
             lora,
             parameters,
-            folder=out / ADAPTER_FOLDER,
+            folder=out / FOLDERS[lora.method],
             run=told.get("run", ""),
-            resume_from=() if told.get("resume", "auto") == "auto" else None,
+            resume_from=_resume_from(path, told.get("resume", "auto")),
             team=own,
             on_line=(lambda line: print(line, flush=True)) if own.is_first else (lambda line: None),
         )
         if own.is_first:
             files.write_json(out / "metrics.json", trained.metrics | {"processes": own.world}, overwrite=True)
+
+
+def in_processes(
+    n_processes: int,
+    dataset_folder: Path,
+    base_model: str,
+    lora: LoraParameters,
+    parameters: TrainParameters,
+    *,
+    out: Path,
+    run: str = "",
+    resume_from: Sequence[Path] | None = (),
+    on_line: Callable[[str], None] = print,
+) -> None:
+    """Train in several processes of this machine, through torchrun; see this module for what `out` gets.
+
+    The parameters stay in `out/training.json`, with which other machines can join. `train`, told to go on from
+    `out/checkpoints`, then has only the figures left to do. on_line gets all that the processes say. Raises
+    ProsodyError if they fail; they end when the caller is interrupted.
+    """
+    base = str(Path(base_model).resolve()) if Path(base_model).is_dir() else base_model
+    if parameters.batch_size < n_processes:
+        what = f"{n_processes} would share {parameters.batch_size} window a step"
+        raise ProsodyError(None, "processes", what, f"give batch_size={n_processes} or more")
+    told = {
+        "dataset": str(dataset_folder.resolve()),
+        "out": ".",
+        "base_model": base,
+        "lora": asdict(lora),
+        "train": asdict(parameters),
+        "resume": "never" if resume_from is None else [str(one.resolve()) for one in resume_from],
+        "run": run,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "training.json"
+    files.write_json(path, told, overwrite=True)
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n_processes}"]
+    threads = str(max(1, (os.cpu_count() or 1) // n_processes))
+    environment = {"OMP_NUM_THREADS": threads, "USE_LIBUV": "0"} | os.environ  # Windows' torch is built without libuv
+    with subprocess.Popen(
+        [sys.executable, *launcher, "-m", "prosody.lm.train", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=environment,
+    ) as running:
+        why = ""
+        try:
+            for line in running.stdout or ():
+                why = why or line.strip() if line.startswith(_COMPLAINT) else why
+                on_line(line.rstrip())
+        except BaseException:
+            running.terminate()
+            raise
+    if running.returncode:
+        what = f"ended with code {running.returncode}" + (f" ({why.removeprefix(_COMPLAINT)})" if why else "")
+        raise ProsodyError(path, f"{n_processes} processes", what, "read the lines above, or train with processes=1")
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -87,9 +155,17 @@ def _read(path: Path) -> Mapping[str, Any]:
     for name in told:
         if name not in _KNOWN:
             raise ProsodyError(path, name, "is unknown", f"use {', '.join(_KNOWN)}")
-    if told.get("resume", "auto") not in ("auto", "never"):
-        raise ProsodyError(path, "resume", f"is {told['resume']!r}", "use auto or never")
+    _resume_from(path, told.get("resume", "auto"))
     return told
+
+
+def _resume_from(path: Path, told: Any) -> list[Path] | None:
+    """Folders of checkpoints beside the training's own; None: start anew."""
+    if told in ("auto", "never"):
+        return [] if told == "auto" else None
+    if not (isinstance(told, list) and all(isinstance(one, str) for one in told)):
+        raise ProsodyError(path, "resume", f"is {told!r}", "use auto or never")
+    return [path.parent / one for one in told]
 
 
 def _made(path: Path, part: str, values: Any, kind: type) -> Any:

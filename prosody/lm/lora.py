@@ -1,4 +1,4 @@
-"""LoRA on the attention of the base, and the seven marker rows.
+"""LoRA on the attention of the base, and the seven marker rows; or, for comparison, all of the base.
 
 LoRA (Hu et al. 2021, arXiv:2106.09685) keeps a weight matrix W fixed and learns a low-rank change B·A beside it, so
 that r·(inputs + outputs) numbers are trained instead of inputs·outputs. The marker rows are trained as they are,
@@ -39,6 +39,7 @@ LIKE_MEANING: dict[str, tuple[str, ...]] = {
 }
 
 
+METHODS = ("lora", "full")
 LAYERS = ("all", "upper half")
 ALL_LINEAR = "all-linear"
 
@@ -47,9 +48,10 @@ ALL_LINEAR = "all-linear"
 class LoraParameters:
     """How the adapter is shaped.
 
-    targets: names of layers; () means the attention projections of the base's architecture, ("all-linear",) all of its
-    matrices. layers: "all" of the base's, or the "upper half", which saves a quarter
-    of the multiplications: nothing goes back through the lower one.
+    method: "lora", or "full": all weights of the base are trained instead, and the rest of these parameters matters
+    nothing. targets: names of layers; () means the attention projections of the base's architecture, ("all-linear",)
+    all of its matrices. layers: "all" of the base's, or the "upper half", which saves a quarter of the multiplications:
+    nothing goes back through the lower one.
     """
 
     r: int = 16
@@ -57,8 +59,11 @@ class LoraParameters:
     dropout: float = 0.05
     targets: tuple[str, ...] = ()
     layers: str = "all"
+    method: str = "lora"
 
     def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ProsodyError(None, "method", f"{self.method!r} is unknown", f"use {' or '.join(METHODS)}")
         if not (isinstance(self.r, int) and self.r >= 1):
             raise ProsodyError(None, "lora r", f"{self.r} is no rank", "give a whole number from 1, such as 16")
         if not 0 < self.alpha < math.inf:
@@ -71,7 +76,7 @@ class LoraParameters:
 
 @dataclass(frozen=True)
 class Counts:
-    """Parameters of the model: of the base, of LoRA, and of the seven marker rows."""
+    """Parameters of the model: of the base, of LoRA (0: all of the base is trained), and of the seven marker rows."""
 
     base: int
     lora: int
@@ -79,10 +84,12 @@ class Counts:
 
     @property
     def trainable(self) -> int:
-        """LoRA and marker rows together."""
-        return self.lora + self.rows
+        """LoRA, or all of the base, and marker rows together."""
+        return (self.lora or self.base) + self.rows
 
     def __str__(self) -> str:
+        if not self.lora:
+            return f"Base model {self.base:,} parameters, all trained, + seven marker rows {self.rows:,}"
         share = 100 * self.trainable / self.base
         return (
             f"Base model {self.base:,} parameters, frozen. Trained: LoRA {self.lora:,} of {self.base:,} "
@@ -139,7 +146,8 @@ def attach(base: Base, parameters: LoraParameters, *, seed: int = 0) -> tuple[Pe
     """Wrap the base in a fresh adapter: LoRA on `targets`, the seven rows trainable. The base's model is used, not
     copied.
 
-    Returns the PEFT model (untrained: its LoRA changes nothing yet), the tokenizer with markers, and the counts.
+    Returns the PEFT model (untrained: its LoRA changes nothing yet), the tokenizer with markers, and the counts; where
+    the method is "full", the base's own model, with all of its weights trainable.
     Raises ProsodyError if a target names no layer of the base, or one that takes no LoRA, and if the base's model was
     used already.
     """
@@ -151,6 +159,9 @@ def attach(base: Base, parameters: LoraParameters, *, seed: int = 0) -> tuple[Pe
     counted = base.parameters
     tokenizer = MarkerTokenizer(base.tokenizer, vocabulary=base.vocabulary)
     add_marker_rows(base.model, tokenizer)
+    if parameters.method == "full":
+        width = base.model.get_input_embeddings().weight.shape[1]
+        return base.model, tokenizer, Counts(base=counted, lora=0, rows=len(markers.TOKENS) * width)
     targets = parameters.targets or attention_targets(base.model)
     if targets == (ALL_LINEAR,):
         targets = linear_targets(base.model)
@@ -225,7 +236,7 @@ def _numbers(numbers: tuple[int, ...], device: torch.device) -> Tensor:
 
 
 def frozen_embedding(model: PeftModel) -> Module:
-    """The base's table of token vectors, as it was before any marker row was trained.
+    """The base's table of token vectors, as it is without what was learned of marker rows.
 
     Text without markers is read through it: PEFT's own would copy the whole table for each text, and send gradients
     through every layer down to rows that are not read.
@@ -233,6 +244,11 @@ def frozen_embedding(model: PeftModel) -> Module:
     embedding = model.get_input_embeddings()
     learned = getattr(embedding, "token_adapter", None)
     return embedding if learned is None else learned.base_layer
+
+
+def plain_model(model: PeftModel | PreTrainedModel) -> PreTrainedModel:
+    """The base's own model, out of PEFT's wrapping if it is in one."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def hold_in_bfloat16(model: PeftModel) -> None:

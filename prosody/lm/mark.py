@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prosody import markers
 from prosody.lm import slots
@@ -13,6 +14,10 @@ from prosody.lm.corpus import tokenized
 from prosody.lm.evaluate import decide
 from prosody.lm.lora import row_vectors
 from prosody.markers import MarkedText, MarkedWord
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 _OVERLAP_WORDS = 30
 
@@ -47,7 +52,8 @@ def mark(
     if threshold is None:
         threshold = float(adapter.card["threshold"])
     words = [w.text for w in given.words]
-    found = _probabilities(words, adapter, untuned=untuned, progress=progress)
+    with adapter.untuned() if untuned else nullcontext(adapter.model) as model:
+        found = _probabilities(words, adapter, model, progress=progress)
     columns = {t: [p[t] for p in found] for t in markers.TOKENS}
     placed = decide(columns, threshold=threshold)
     done = tuple(
@@ -64,9 +70,13 @@ def _merge(word: MarkedWord, placed: Sequence[str], *, first: bool) -> MarkedWor
 
 
 def _probabilities(
-    words: Sequence[str], adapter: Adapter, *, untuned: bool, progress: Callable[[int, int], None] | None
+    words: Sequence[str],
+    adapter: Adapter,
+    model: PeftModel | PreTrainedModel,
+    *,
+    progress: Callable[[int, int], None] | None,
 ) -> list[dict[str, float]]:
-    """Probability of each marker before each word."""
+    """Probability of each marker before each word, as `model` has it."""
     import torch
 
     tokenizer, size = adapter.tokenizer, adapter.card["window_words"]
@@ -82,13 +92,13 @@ def _probabilities(
             None,
             tokenizer,
             reading=adapter.card["reading"],
-            longest=slots.longest_text(adapter.model),
+            longest=slots.longest_text(model),
         )
         batch = slots.collate([example], pad_row=tokenizer.base.pad_token_id)
-        batch = batch.to(str(next(adapter.model.parameters()).device))
-        with torch.no_grad(), adapter.model.disable_adapter() if untuned else nullcontext():
-            states = slots.hidden(adapter.model, batch, reading=adapter.card["reading"])
-            vectors = row_vectors(adapter.model, tokenizer, slots.tokens_of())
+        batch = batch.to(str(next(model.parameters()).device))
+        with torch.no_grad():
+            states = slots.hidden(model, batch, reading=adapter.card["reading"])
+            vectors = row_vectors(model, tokenizer, slots.tokens_of())
             logits = slots.logits(states, vectors, adapter.reference)
         columns = {t: p.tolist() for t, p in slots.probabilities(logits).items()}
         found += [{t: columns[t][k] for t in columns} for k in range(len(found) - begin, keep - begin)]

@@ -11,6 +11,7 @@ from typing import Any
 from prosody.dataset import Dataset
 from prosody.errors import ProsodyError
 from prosody.lm.base import Base, load_base
+from prosody.lm.launch import in_processes
 from prosody.lm.lora import LoraParameters
 from prosody.lm.parameters import TrainParameters
 from prosody.lm.train import Trained, train
@@ -24,8 +25,10 @@ def train_seeds(
     lora: LoraParameters,
     parameters: TrainParameters,
     *,
-    seeds: int,
+    seeds: int = 1,
+    processes: int = 1,
     folder: Path,
+    run: str = "",
     resume_from: Sequence[Path] | None = (),
     on_line: Callable[[str], None] = print,
     **options: Any,
@@ -33,14 +36,19 @@ def train_seeds(
     """Train with `seeds` seeds, the parameters' own first, and give that one's result with the spread of all.
 
     base: used up by the first; it is loaded anew, by its name, for each other. folder: of the first one's adapter; the
-    others lie in `seeds/seed_N` beside it, each with its own checkpoints, so that what was cut short goes on. options:
-    as `train` has them, for the first. Its metrics get `seeds`: of macro F1, held-out loss and each marker's F1 the
-    values, their mean, and their spread (standard deviation). Raises ProsodyError if `seeds` is no number from 1, and
-    as `train` does.
+    others lie in `seeds/seed_N` beside it, each with its own checkpoints, so that what was cut short goes on.
+    processes: so many train the first seed together (see `launch.in_processes`). options: as `train` has them, for the
+    first. Its metrics get `seeds`: of macro F1, held-out loss and each marker's F1 the values, their mean, and their
+    spread (standard deviation). Raises ProsodyError if `seeds` or `processes` is no number from 1, and as `train` does.
     """
-    if not (isinstance(seeds, int) and seeds >= 1):
-        raise ProsodyError(None, "seeds", f"is {seeds}", "give a whole number from 1")
-    first = train(dataset, base, lora, parameters, folder=folder, resume_from=resume_from, on_line=on_line, **options)
+    for name, given in (("seeds", seeds), ("processes", processes)):
+        if not (isinstance(given, int) and given >= 1):
+            raise ProsodyError(None, name, f"is {given}", "give a whole number from 1")
+    how = {"run": run, "resume_from": resume_from, "on_line": on_line}
+    if processes > 1:
+        in_processes(processes, dataset.folder, base.name, lora, parameters, out=folder.parent, **how)
+        how["resume_from"] = ()  # the processes have left a checkpoint of the last step in the training's own folder
+    first = train(dataset, base, lora, parameters, folder=folder, **how, **options)
     if seeds == 1:
         return first
     all_metrics = [first.metrics]

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from prosody import markers
 from prosody.errors import ProsodyError
-from prosody.lm.lora import first_upper_layer, frozen_embedding
+from prosody.lm.lora import first_upper_layer, frozen_embedding, plain_model
 from prosody.lm.tokenizer import MarkerTokenizer
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _fit(pieces: Sequence[Sequence[int]], *, room: int) -> list[Sequence[int]]:
 
 def longest_text(model: PeftModel) -> int | None:
     """Tokens that the model can read at once; None if its positions know no bound."""
-    return getattr(model.get_base_model().config, "max_position_embeddings", None)
+    return getattr(plain_model(model).config, "max_position_embeddings", None)
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def hidden(model: PeftModel, batch: Batch, *, reading: str) -> Tensor:
     """
     import torch
 
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner = plain_model(model)
     backbone = getattr(inner, inner.base_model_prefix)
     vectors = frozen_embedding(model)(batch.rows)  # no marker is ever read
     length = batch.rows.shape[1]

@@ -28,7 +28,7 @@ class MarkerTokenizer:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, *, vocabulary: int) -> None:
         """tokenizer: the base's own; vocabulary: number of the base's embedding rows, behind which the markers' rows
-        lie.
+        lie. Where it knows the markers already, as that of a stand-alone model does, nothing is added.
 
         Raises ProsodyError if the tokenizer holds more tokens than the base has rows.
         """
@@ -36,18 +36,19 @@ class MarkerTokenizer:
 
         from tokenizers import AddedToken
 
-        if len(tokenizer) > vocabulary:
+        n_own = len(tokenizer) - len(set(markers.TOKENS) & set(tokenizer.get_added_vocab()))
+        if n_own > vocabulary:
             raise ProsodyError(
                 None,
                 "tokenizer",
-                f"{len(tokenizer)} tokens for a base of {vocabulary} rows",
+                f"{n_own} tokens for a base of {vocabulary} rows",
                 "use the tokenizer that belongs to the base",
             )
         self.base = copy.deepcopy(tokenizer)
         self.base.add_tokens([AddedToken(t, lstrip=True, normalized=False, special=False) for t in markers.TOKENS])
         first = self.base.convert_tokens_to_ids(markers.TOKENS[0])
         self.vocabulary = vocabulary
-        self._n_pieces = len(tokenizer)  # fewer than the rows where a base pads its table
+        self._n_pieces = n_own  # fewer than the rows where a base pads its table
         self._row_of_id = {first + k: vocabulary + k for k in range(len(markers.TOKENS))}
         self._id_of_row = {row: own for own, row in self._row_of_id.items()}
 

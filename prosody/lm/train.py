@@ -22,6 +22,7 @@ from prosody.lm.corpus import Line, of_dataset
 from prosody.lm.device import pick_device
 from prosody.lm.loop import Loop, Said, Step
 from prosody.lm.lora import Counts, LoraParameters, attach, row_vectors
+from prosody.lm.merge import save_alone
 from prosody.lm.parameters import TrainParameters
 from prosody.lm.several import Team
 from prosody.lm.tokenizer import MarkerTokenizer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
 
+_HIGHEST_RATE_IN_FULL = 3e-4
 _SHOWN_WORDS = 60  # of the held-out part, as marked after each epoch
 
 __all__ = ["Epoch", "TrainParameters", "Trained", "train"]
@@ -91,11 +93,12 @@ def train(
 ) -> Trained:
     """Train an adapter for `base` on the dataset's "train" segments and measure it on "val".
 
-    folder: where the adapter goes; checkpoints lie beside it in `checkpoints/`, from which the same training goes on if
-    it was cut short. resume_from: other folders of checkpoints to go on from, the first that fits; None: start anew,
-    whatever is there. resume_strictly: refuse to start anew. card: one to estimate time and memory for, beside this
-    machine. team: the processes that train together; the first of them writes. on_line gets what a person should read,
-    on_step and on_epoch all of them, those before a resumption too. `base.model` is changed in place.
+    folder: where the adapter goes, or, trained in full, the stand-alone model; checkpoints lie beside it in
+    `checkpoints/`, from which the same training goes on if it was cut short. resume_from: other folders of checkpoints
+    to go on from, the first that fits; None: start anew, whatever is there. resume_strictly: refuse to start anew.
+    card: one to estimate time and memory for, beside this machine. team: the processes that train together; the first
+    of them writes. on_line gets what a person should read, on_step and on_epoch all of them, those before a resumption
+    too. `base.model` is changed in place.
 
     Raises ProsodyError if the dataset has no marked words to learn from, if a loss is no number any more, if an
     unfinished training on something else has its checkpoints there, or if another training is at work there.
@@ -167,6 +170,8 @@ class _Session:
             self.learned = self.learned.scaled(self.scale)
             self.held_out = self.held_out.scaled(self.scale)
         on_line(str(counts))
+        if lora.method == "full" and parameters.learning_rate > _HIGHEST_RATE_IN_FULL:
+            on_line(f"warning  learning_rate {parameters.learning_rate:g} is made for LoRA: in full, try 5e-5")
         for line in figures.warnings(self.learned.lines, self.held_out.lines):
             on_line(line)
         self.loop = Loop(model, tokenizer, parameters, device, head=head, team=team, on_line=on_line)
@@ -253,13 +258,12 @@ class _Session:
             self.on_line(line)
         trained.metrics = figures.metrics(trained, loop, self.learned, self.held_out, said)
         if self.team.is_first:
-            save_adapter(
-                trained.model,
-                self.base,
-                folder,
-                card=dict(about) | {"metrics": trained.metrics},
-                head=(loop.head, self.scale) if loop.head else None,
-            )
+            card, head = dict(about) | {"metrics": trained.metrics}, (loop.head, self.scale) if loop.head else None
+            if self.lora.method == "full":
+                card |= {"base": self.base.name}
+                save_alone(trained.model, trained.tokenizer, folder, card=card, head=head, overwrite=True)
+            else:
+                save_adapter(trained.model, self.base, folder, card=card, head=head)
             trained.metrics |= {"adapter_bytes": adapter_bytes(folder), "head_bytes": acoustic.head_bytes(folder)}
         return trained
 

@@ -8,7 +8,13 @@ import sys
 import pytest
 from lm_data import rule_book, save_book
 
-from prosody.lm.launch import main
+from prosody import dataset
+from prosody.errors import ProsodyError
+from prosody.lm.base import load_base
+from prosody.lm.launch import in_processes, main
+from prosody.lm.lora import LoraParameters
+from prosody.lm.parameters import TrainParameters
+from prosody.lm.seeds import train_seeds
 
 
 @pytest.fixture
@@ -30,6 +36,12 @@ def parameters(tmp_path, tiny_folder):
         return path
 
     return write
+
+
+def saved(folder):
+    """A rule book on disk."""
+    save_book(folder, rule_book(12, measured=True))
+    return dataset.load(folder)
 
 
 def launch(path, *, processes=1):
@@ -94,3 +106,51 @@ def test_a_file_that_is_not_there_or_no_object(tmp_path, capsys):
     first, second = capsys.readouterr().err.splitlines()
     assert "none.json: not found" in first
     assert "list.json: is no JSON object" in second
+
+
+@pytest.mark.slow
+def test_a_training_in_two_processes_ends_in_this_one(tmp_path, tiny_folder):
+    data = saved(tmp_path / "dataset")
+    how = TrainParameters(epochs=2, batch_size=4, window_words=20, precision="float32", device="cpu")
+    found, lines = [], []
+    for name, processes in (("one", 1), ("two", 2)):
+        folder = tmp_path / name / "janus_prosody_lora"
+        trained = train_seeds(
+            data,
+            load_base(str(tiny_folder)),
+            LoraParameters(dropout=0.2),
+            how,
+            processes=processes,
+            folder=folder,
+            on_line=lines.append,
+        )
+        assert (folder / "adapter_model.safetensors").is_file()
+        found.append(trained)
+    one, two = found
+    assert [step.loss for step in two.steps] == pytest.approx([step.loss for step in one.steps], abs=1e-5)
+    assert two.metrics["macro_f1"] == pytest.approx(one.metrics["macro_f1"])
+    assert json.loads((tmp_path / "two" / "metrics.json").read_text())["processes"] == 2
+    assert any(line.startswith("Going on after step") for line in lines)
+
+
+def test_processes_that_fail_are_told_of_with_their_reason(tmp_path, tiny_folder):
+    data = saved(tmp_path / "dataset")
+    (tmp_path / "dataset" / "prosody_dataset.json").write_text("{")
+    lines = []
+    how = TrainParameters(epochs=1, batch_size=4, device="cpu")
+    with pytest.raises(ProsodyError, match=r"training.json: 2 processes: ended with code \d+ \(.*prosody_dataset.json"):
+        in_processes(
+            2, data.folder, str(tiny_folder), LoraParameters(), how, out=tmp_path / "out", on_line=lines.append
+        )
+    assert lines
+
+
+@pytest.mark.parametrize(("batch_size", "processes", "told"), [(1, 2, "2 would share 1 window"), (4, 0, "is 0")])
+def test_a_number_of_processes_that_cannot_be_is_refused(tmp_path, tiny_folder, batch_size, processes, told):
+    data = saved(tmp_path / "dataset")
+    how = TrainParameters(batch_size=batch_size, device="cpu")
+    with pytest.raises(ProsodyError, match=f"processes: {told}"):
+        train_seeds(
+            data, load_base(str(tiny_folder)), LoraParameters(), how, processes=processes, folder=tmp_path / "a" / "b"
+        )
+    assert not (tmp_path / "a").exists()

@@ -228,3 +228,22 @@ def test_cut_texts_always_fit(gpt2_tokenizer, n_words, n_letters, longest):
 def test_more_words_than_the_base_reads_are_refused(gpt2_tokenizer):
     with pytest.raises(ProsodyError, match=r"^window_words: 1200 words at once are too many"):
         build(["word"] * 1200, gpt2_tokenizer, longest=1024)
+
+
+def test_a_batch_of_a_rounder_shape_gives_the_same_loss_and_gradients(fresh):
+    model, tokenizer = fresh
+    markers = [["<emph>"] if word == "never" else [] for word in LONG]
+    examples = [build(LONG, tokenizer, markers), build(SHORT, tokenizer, [[] for _ in SHORT])]
+    found = []
+    for steps in ((1, 1), (32, 16)):
+        batch = slots.collate(examples, pad_row=tokenizer.base.pad_token_id, steps=steps)
+        assert batch.rows.shape[1] % steps[0] == len(batch.at) % steps[1] == 0
+        states = slots.hidden(model, batch, reading=READINGS[0])
+        logits = slots.logits(states, row_vectors(model, tokenizer, slots.tokens_of()), EVEN)
+        model.zero_grad()
+        loss = slots.loss_sum(logits, batch.labels)
+        loss.backward()
+        found.append((loss.item(), [w.grad.clone() for w in model.parameters() if w.grad is not None]))
+    (loss, gradients), (other_loss, others) = found
+    assert other_loss == pytest.approx(loss, rel=1e-6)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(gradients, others, strict=True))
