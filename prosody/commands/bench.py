@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from prosody.lm.parameters import TrainParameters
 
 _LORA = {"r": 16, "alpha": 32, "dropout": 0.05, "targets": ("all-linear",), "layers": "upper half"}
-_TRAIN = {"epochs": 2, "batch_size": 2, "learning_rate": 2e-3, "acoustic": 1.0}
+_TRAIN = {"epochs": 1, "batch_size": 2, "learning_rate": 2e-3, "acoustic": 1.0}
 
 
 def bench(arguments: Namespace) -> None:

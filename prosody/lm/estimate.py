@@ -48,12 +48,11 @@ CARDS = {"rtx4050": Card("RTX 4050 Laptop, 75 W", 6, 192, 21)}
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What was seen. seconds: of a step. The rest of one micro-batch, forward and back: its tokens and windows, what
-    autograd keeps of it, its kernels, multiplications and additions, and bytes read and written.
+    """What was seen. seconds: of a step. The rest of one micro-batch, forward and back: its windows, what autograd
+    keeps of it, its kernels, multiplications and additions, and bytes read and written.
     """
 
     seconds: float
-    tokens: int
     windows: int
     saved_mb: float
     logits_mb: float
@@ -98,11 +97,10 @@ def rehearse(loop: Loop, corpus: Corpus, planned: Sequence[Planned]) -> Rehearsa
         seconds.append(time.perf_counter() - begun)
     piece = replace(steps[0], windows=steps[0].windows[: loop.micro_batch])
     with _Counted(loop) as counted:
-        tokens = loop.rehearse(corpus, piece, kernel_by_kernel=True)
+        loop.rehearse(corpus, piece, kernel_by_kernel=True)
     slots = sum(b - a for a, b in piece.windows)
     return Rehearsal(
         seconds=statistics.median(seconds),
-        tokens=tokens,
         windows=len(piece.windows),
         saved_mb=counted.saved_bytes / _MB,
         logits_mb=slots * _CHOICES * 4 / _MB,

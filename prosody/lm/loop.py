@@ -193,15 +193,14 @@ class Loop:
             n_tokens = sum(len(example.rows) for example in examples)
             yield self._told(one, len(planned), loss, heard, rate, n_tokens)
 
-    def rehearse(self, corpus: Corpus, planned: Planned, *, kernel_by_kernel: bool = False) -> int:
-        """A step forward and back that moves nothing; returns its tokens."""
+    def rehearse(self, corpus: Corpus, planned: Planned, *, kernel_by_kernel: bool = False) -> None:
+        """A step forward and back that moves nothing. kernel_by_kernel: without a GPU's recordings."""
         examples = self._examples(corpus, planned.windows)
         kept, self.graphs = self.graphs, None if kernel_by_kernel else self.graphs
         losses, _ = self._gradients(examples)
         losses.tolist()  # waits for a GPU to be done
         self.optimizer.zero_grad(set_to_none=True)
         self.graphs = kept
-        return sum(len(example.rows) for example in examples)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """bfloat16 where it is asked for or fast, else nothing."""

@@ -1,11 +1,13 @@
-"""What moves while a notebook works: progress bars, one updating line, and sound to play."""
+"""What moves while a notebook works: progress bars, one updating line, a growing loss curve, and sound to play."""
 
 from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +15,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
     from IPython.display import HTML
+
+    from prosody.lm.train import Epoch, Step
+
+_DRAWN_EVERY_S = 2.0  # a live picture
 
 
 @contextmanager
@@ -50,6 +56,39 @@ def one_line(*, interactive: bool) -> Callable[[str], None]:
 
     handle = display(Line(""), display_id=True)
     return lambda line: handle.update(Line(line))
+
+
+class LossCurve:
+    """The loss curve as it grows, in JupyterLab: `step` and `epoch` take what training tells. Headless, nothing."""
+
+    def __init__(self, *, interactive: bool) -> None:
+        self._interactive, self._handle, self._drawn = interactive, None, 0.0
+        self._train: list[tuple[int, float]] = []
+        self._val: list[tuple[int, float]] = []
+
+    def step(self, step: Step) -> None:
+        """One more step; drawn anew every other second, and after the last."""
+        self._train.append((step.step, step.loss))
+        self._draw(now=step.step == step.n_steps)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """The held-out loss after one more epoch."""
+        self._val.append((epoch.step, epoch.loss_val))
+        self._draw(now=True)
+
+    def _draw(self, *, now: bool) -> None:
+        if not self._interactive or not (now or time.monotonic() - self._drawn > _DRAWN_EVERY_S):
+            return
+        from IPython.display import display
+
+        from prosody.notebook import charts
+
+        self._drawn = time.monotonic()
+        shown = {"application/vnd.plotly.v1+json": json.loads(charts.loss_curve(self._train, self._val).to_json())}
+        if self._handle is None:
+            self._handle = display(shown, raw=True, display_id=True)
+        else:
+            self._handle.update(shown, raw=True)
 
 
 def player(samples: np.ndarray, sample_rate: int, title: str = "") -> HTML:

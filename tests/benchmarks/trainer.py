@@ -234,6 +234,8 @@ def main() -> None:
     part = bench.split_by_speaker(utterances, 5)[0]
     learned = bench.first_words([u for u in utterances if u.speaker not in part], given.words)
     tested = bench.first_words([u for u in utterances if u.speaker in part], given.words // 2)
+    for train in ROWS.values():  # starts libraries
+        train(Ready(given, bench.first_words(learned, 200), bench.first_words(tested, 50)))
     found: dict[str, list[Row]] = {name: [] for name in ROWS}
     for number in range(given.rounds):
         for name, train in ROWS.items():

@@ -1,10 +1,13 @@
 """Progress bars, the updating line and the player."""
 
+import base64
 import re
 
 import numpy as np
 import pytest
 
+from prosody.lm.loop import Step
+from prosody.lm.train import Epoch
 from prosody.notebook import live
 
 
@@ -45,3 +48,53 @@ def test_the_player_holds_the_sound_and_escapes_its_title():
     html = live.player(tone.astype(np.float32), 24_000, "<script>alert(1)</script>").data
     assert "<script>" not in html and "&lt;script&gt;" in html
     assert re.search(r'src="data:audio/mpeg;base64,[A-Za-z0-9+/=]{1000,}"', html)
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What IPython was told to display, and every update of it, in order."""
+    shown = []
+
+    class Handle:
+        def update(self, data, raw=False):
+            shown.append(data)
+
+    def display(data, raw=False, display_id=None):
+        shown.append(data)
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    return shown
+
+
+def step(number, loss, n_steps=4):
+    return Step(number, n_steps, 1, number == n_steps, loss, None, 1e-3, 60, 50.0, 0.5, 1.0, 2.0)
+
+
+def test_the_loss_curve_grows_in_one_picture(displayed, monkeypatch):
+    monkeypatch.setattr(live, "_DRAWN_EVERY_S", 0.0)
+    curve = live.LossCurve(interactive=True)
+    for number, loss in enumerate((2.0, 1.0, 0.5, 0.4), 1):
+        curve.step(step(number, loss))
+    curve.epoch(Epoch(1, 4, 0.6, 0.8))
+    assert len(displayed) == 5
+    (bundle,) = displayed[-1].items()
+    assert bundle[0] == "application/vnd.plotly.v1+json"
+    train, val = bundle[1]["data"]
+    steps, of_val = (np.frombuffer(base64.b64decode(one["x"]["bdata"]), one["x"]["dtype"]) for one in (train, val))
+    assert list(steps) == [1, 2, 3, 4]
+    assert list(of_val) == [4]
+
+
+def test_the_picture_is_drawn_now_and_then_and_after_the_last_step(displayed):
+    curve = live.LossCurve(interactive=True)
+    for number in range(1, 5):
+        curve.step(step(number, 1.0))
+    assert len(displayed) == 2
+
+
+def test_headless_no_picture_moves(displayed):
+    curve = live.LossCurve(interactive=False)
+    curve.step(step(4, 1.0))
+    curve.epoch(Epoch(1, 4, 0.6, 0.8))
+    assert displayed == []
