@@ -117,7 +117,8 @@ def on_this_machine(loop: Loop, seen: Rehearsal, planned: Sequence[Planned], *, 
     per_window = seen.saved_mb / seen.windows
     size = min(loop.micro_batch, loop.parameters.batch_size)
     memory = _fixed_mb(loop) | {"activations": per_window * size, "logits": seen.logits_mb / seen.windows * size}
-    memory["program"] = max(0.0, psutil.Process().memory_info().rss / _MB - memory["parameters"])
+    if not loop.device.startswith("cuda"):  # there only what PyTorch allocates is counted, here and when it is measured
+        memory["program"] = max(0.0, psutil.Process().memory_info().rss / _MB - memory["parameters"])
     return Estimate(
         where=f"this machine ({loop.device}, {loop.precision})",
         seconds=len(planned) * seen.seconds * (1 + held_out_share * _READING),
@@ -130,7 +131,7 @@ def on_this_machine(loop: Loop, seen: Rehearsal, planned: Sequence[Planned], *, 
 
 def on_card(loop: Loop, seen: Rehearsal, planned: Sequence[Planned], card: Card) -> Estimate:
     """Time and memory on a named card, in bfloat16, with the largest micro-batch that fits."""
-    fixed = _fixed_mb(loop) | {"context": _CONTEXT_MB}
+    fixed = _fixed_mb(loop, in_bfloat16=True) | {"context": _CONTEXT_MB}
     half = 0.6 if loop.precision == "float32" else 1.0  # products are kept in half the bytes, norms are not
     per_window = (seen.saved_mb * half + seen.logits_mb) / seen.windows
     room = card.memory_gb * 1024 * _USABLE - sum(fixed.values())
@@ -176,10 +177,14 @@ def card_of(name: str) -> Card:
     return Card(f"a card of {memory:g} GB, {bandwidth:g} GB/s, {tflops:g} TFLOPS", memory, bandwidth, tflops)
 
 
-def _fixed_mb(loop: Loop) -> dict[str, float]:
-    """Memory that does not depend on the batch: weights; gradients and two moments of what is trained."""
+def _fixed_mb(loop: Loop, *, in_bfloat16: bool = False) -> dict[str, float]:
+    """Memory that does not depend on the batch: weights; gradients and two moments of what is trained.
+
+    in_bfloat16: with what is frozen held so, as on a GPU.
+    """
     trained = sum(w.numel() for w in (loop.trained | loop.of_head).values())
-    weights = sum(p.numel() * p.element_size() for p in loop.model.parameters())
+    sizes = [(p, 2 if in_bfloat16 and not p.requires_grad else p.element_size()) for p in loop.model.parameters()]
+    weights = sum(p.numel() * size for p, size in sizes)
     return {"parameters": weights / _MB, "optimizer": 3 * 4 * trained / _MB}
 
 

@@ -151,7 +151,7 @@ def test_the_command_gives_json(tmp_path, tiny_folder, capsys):
     ("words", "told"),
     [
         (["-p", "colour", "red"], "colour: is no parameter of the training — use one of r, alpha"),
-        (["-p", "epochs", "many"], "epochs: 'many' is no int — give one such as 2"),
+        (["-p", "epochs", "many"], "epochs: 'many' is no int — give one such as 1"),
         (["--splits", "9"], "splits: 9 parts of 2 speakers"),
         (["--splits", "2", "--only", "3"], "--only: there is no part 3 — give 1 to 2"),
         (["--splits", "0"], "splits: "),
