@@ -61,7 +61,7 @@ def bench(arguments: Namespace) -> None:
     if len(results) > 1 and not arguments.json:
         _print_mean(results)
     if arguments.json:
-        told = {"seed": arguments.seed, "lora": asdict(lora), "parameters": asdict(parameters)}
+        told = {"seed": parameters.seed, "lora": asdict(lora), "parameters": asdict(parameters)}
         print_json(told | {"results": [asdict(result) for result in results]})
 
 

@@ -226,7 +226,6 @@ def run(
     from prosody.lm.loop import Loop
     from prosody.lm.lora import attach
 
-    begun = time.perf_counter()
     model, tokenizer, _ = attach(load_base(base_model), lora, seed=parameters.seed)
     device = pick_device(parameters.device)
     model.to(device)
@@ -236,7 +235,7 @@ def run(
     loop = Loop(model, tokenizer, parameters, device, head=head, measured_names=NAMES, choices=CHOICES)
     corpus, other = corpus.scaled(scale), other.scaled(scale)
     loop.fit_reference(corpus)
-    steps = []
+    steps, begun = [], time.perf_counter()
     for step in loop.steps(corpus, loop.plan(corpus)):
         steps.append(step)
         if on_step:

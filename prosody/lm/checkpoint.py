@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,9 +84,14 @@ class Adapter:
             with self.model.disable_adapter():
                 yield self.model
             return
+        yield self._base_alone.to(self.model.device)
+
+    @cached_property
+    def _base_alone(self) -> PreTrainedModel:
+        """The base of a stand-alone model, loaded once."""
         base = load_base(self.card["base"])
         add_marker_rows(base.model, self.tokenizer)
-        yield base.model.to(self.model.device)
+        return base.model
 
 
 def save_adapter(
@@ -252,20 +258,30 @@ def _is_reference(value: Any) -> bool:
     return all(type(x) in (int, float) and math.isfinite(x) for x in numbers)
 
 
-def model_card(card: Mapping[str, Any]) -> str:
-    """The adapter's README in the hub's format."""
+def model_card(card: Mapping[str, Any], *, is_alone: bool = False) -> str:
+    """The README of an adapter, or of a stand-alone model, in the hub's format."""
+    base = _public_name(card["base"])
+    if is_alone:
+        what = f"`{base}` with seven rows for markers, trained in full or merged with its adapter."
+        how = "To load it: `AutoModelForCausalLM.from_pretrained(folder)`; its tokenizer knows the markers."
+    else:
+        what = f"A LoRA adapter with seven marker rows for `{base}`."
+        how = (
+            "To load it: resize the base's embeddings by seven rows (the adapter carries their values), then\n"
+            "`PeftModel.from_pretrained(base, folder)`."
+        )
     figures = card.get("metrics", {})
     loss, untuned = (figures.get(name, math.nan) for name in ("loss_val", "loss_val_untuned"))
     rows = "\n".join(f"| `{token}` | {value:.2f} |" for token, value in figures.get("f1", {}).items())
     others = "\n".join(f"| {k.replace('_', ' ')} | {v:.2f} |" for k, v in figures.get("macro_f1_baselines", {}).items())
     return f"""---
-library_name: peft
+library_name: {"transformers" if is_alone else "peft"}
 tags: [prosody, lora, speech]
 ---
 
 # A speaking style: where one speaker's prosody markers stand
 
-A LoRA adapter with seven marker rows for `{_public_name(card["base"])}`. Given plain words it decides which of the
+{what} Given plain words it decides which of the
 seven markers (`<emph>`, two pauses, four of pitch) stand before each.
 
 - run: `{card.get("run", "")}`; data (sha256 of the dataset): `{card.get("data_sha256", "")}`
@@ -284,7 +300,6 @@ Held-out loss {loss:.3f} nats a slot (untuned base {untuned:.3f}).
 |---|---|
 {others}
 
-To load it: resize the base's embeddings by seven rows (the adapter carries their values), then
-`PeftModel.from_pretrained(base, folder)`. With Janus Prosody: `prosody mark "Some text." --adapter FOLDER`.
+{how} With Janus Prosody: `prosody mark "Some text." --adapter FOLDER`.
 Settings: `{json.dumps(card.get("parameters", {}))}`
 """

@@ -10,7 +10,7 @@ def fast_bfloat16(device: str) -> bool:
     import torch
 
     if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     names = torch.backends.cpu.get_cpu_capability() if hasattr(torch.backends, "cpu") else ""
     return "AVX512" in names and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
@@ -26,6 +26,8 @@ def pick_device(wanted: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(1, device=wanted)
+        if ":" in wanted and wanted.startswith("cuda"):
+            torch.cuda.set_device(wanted)  # streams, graphs and counters are the current GPU's
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ProsodyError(None, "device", f"there is no {wanted!r} here", "use auto, cpu or cuda") from error
     return wanted

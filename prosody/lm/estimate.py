@@ -7,6 +7,7 @@ give the time on a named card, by the roofline (Williams et al. 2009).
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -172,8 +173,8 @@ def card_of(name: str) -> Card:
     except ValueError:
         remedy = f"use {', '.join(CARDS)}, or three numbers: GB, GB/s, TFLOPS, such as 6,192,21"
         raise ProsodyError(None, "card", f"{name!r} is unknown", remedy) from None
-    if min(memory, bandwidth, tflops) <= 0:
-        raise ProsodyError(None, "card", f"{name!r} holds a number that is not above 0", "give such as 6,192,21")
+    if not all(0 < one < math.inf for one in (memory, bandwidth, tflops)):
+        raise ProsodyError(None, "card", f"{name!r} holds what is no number above 0", "give such as 6,192,21")
     return Card(f"a card of {memory:g} GB, {bandwidth:g} GB/s, {tflops:g} TFLOPS", memory, bandwidth, tflops)
 
 

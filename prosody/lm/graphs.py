@@ -73,8 +73,8 @@ class Graphs:
         batch = Batch(*inputs[: len(fields(Batch))])
         dropped = inputs[-2] if has_dropout else None
         graph = torch.cuda.CUDAGraph()
+        before = torch.cuda.current_stream()
         pool = next((one.graph.pool() for one in self._recorded.values()), None)
-        torch.cuda.empty_cache()  # what the eager batches have left; recordings have memory of their own, and share it
         try:
             with torch.cuda.graph(graph, pool=pool, stream=self._stream):
                 losses = self._learn(batch, dropped, inputs[-1])
@@ -82,7 +82,8 @@ class Graphs:
             raise
         except RuntimeError as error:
             self._works = False
-            self._on_line(f"Going on without CUDA graphs ({str(error).splitlines()[0][:80]})")
+            torch.cuda.set_stream(before)  # where ending a recording fails, PyTorch leaves its stream in place
+            self._on_line(f"Going on without CUDA graphs ({str(error).strip().partition(chr(10))[0][:80]})")
             return
         self._recorded[shape] = _Recorded(graph, inputs, losses)
 

@@ -39,8 +39,8 @@ def changes(model: PeftModel) -> list[Change]:
             continue
         a, b = module.lora_A["default"].weight, module.lora_B["default"].weight
         with torch.no_grad():
-            learned = module.scaling["default"] * torch.linalg.matrix_norm(b.double() @ a.double())
-            share = float(learned / torch.linalg.matrix_norm(module.base_layer.weight.double()))
+            learned = module.scaling["default"] * torch.linalg.matrix_norm(b.cpu().double() @ a.cpu().double())
+            share = float(learned / torch.linalg.matrix_norm(module.base_layer.weight.cpu().double()))
         layer = int(next(iter(re.findall(r"\.(\d+)\.", name)), "0"))
         found.append(Change(layer, name.rpartition(".")[2], b.shape[0], a.shape[1], a.shape[0], share))
     return sorted(found, key=lambda one: (one.target, one.layer))

@@ -10,8 +10,8 @@ The file names the dataset's folder and where the adapter goes, and what else is
      "lora": {"r": 8}, "train": {"epochs": 5, "batch_size": 4}, "resume": "auto"}
 
 Relative paths start at the file's folder; "resume" is "auto", "never", or a list of other folders of checkpoints to go
-on from. The result is the same as a notebook's: the adapter in `out/janus_prosody_lora`, checkpoints in
-`out/checkpoints`, and `out/metrics.json`.
+on from ("resume_strictly": true refuses to start anew). The result is the same as a notebook's: the adapter in
+`out/janus_prosody_lora`, checkpoints in `out/checkpoints`, and `out/metrics.json`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from prosody.lm.parameters import TrainParameters
 
 _COMPLAINT = "prosody: "  # begins the line in which a process says what was wrong
-_KNOWN = ("dataset", "out", "base_model", "lora", "train", "resume", "run")
+_KNOWN = ("dataset", "out", "base_model", "lora", "train", "resume", "resume_strictly", "card", "run")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,6 +77,8 @@ def train_from(path: Path) -> None:
             folder=out / FOLDERS[lora.method],
             run=told.get("run", ""),
             resume_from=_resume_from(path, told.get("resume", "auto")),
+            resume_strictly=told.get("resume_strictly", False) is True,
+            card=str(told.get("card", "")),
             team=own,
             on_line=(lambda line: print(line, flush=True)) if own.is_first else (lambda line: None),
         )
@@ -93,12 +96,14 @@ def in_processes(
     out: Path,
     run: str = "",
     resume_from: Sequence[Path] | None = (),
+    resume_strictly: bool = False,
+    card: str = "",
     on_line: Callable[[str], None] = print,
 ) -> None:
     """Train in several processes of this machine, through torchrun; see this module for what `out` gets.
 
-    The parameters stay in `out/training.json`, with which other machines can join. `train`, told to go on from
-    `out/checkpoints`, then has only the figures left to do. on_line gets all that the processes say. Raises
+    The parameters stay in `out/training.json`, with which machines that share the folder can join. `train`, told to go
+    on from `out/checkpoints`, then has only the figures left to do. on_line gets all that the processes say. Raises
     ProsodyError if they fail; they end when the caller is interrupted.
     """
     base = str(Path(base_model).resolve()) if Path(base_model).is_dir() else base_model
@@ -112,6 +117,8 @@ def in_processes(
         "lora": asdict(lora),
         "train": asdict(parameters),
         "resume": "never" if resume_from is None else [str(one.resolve()) for one in resume_from],
+        "resume_strictly": resume_strictly,
+        "card": card,
         "run": run,
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -119,7 +126,8 @@ def in_processes(
     files.write_json(path, told, overwrite=True)
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n_processes}"]
     threads = str(max(1, (os.cpu_count() or 1) // n_processes))
-    environment = {"OMP_NUM_THREADS": threads, "USE_LIBUV": "0"} | os.environ  # Windows' torch is built without libuv
+    # Windows' torch is built without libuv, and its pipes are not UTF-8
+    environment = {"OMP_NUM_THREADS": threads, "USE_LIBUV": "0", "PYTHONUTF8": "1"} | os.environ
     with subprocess.Popen(
         [sys.executable, *launcher, "-m", "prosody.lm.train", str(path)],
         stdout=subprocess.PIPE,
@@ -135,11 +143,29 @@ def in_processes(
                 why = why or line.strip() if line.startswith(_COMPLAINT) else why
                 on_line(line.rstrip())
         except BaseException:
-            running.terminate()
+            _end(running.pid)
             raise
     if running.returncode:
         what = f"ended with code {running.returncode}" + (f" ({why.removeprefix(_COMPLAINT)})" if why else "")
         raise ProsodyError(path, f"{n_processes} processes", what, "read the lines above, or train with processes=1")
+
+
+def _end(pid: int) -> None:
+    """End a process and all that it has started: on Windows they would go on without it."""
+    import psutil
+
+    try:
+        one = psutil.Process(pid)
+        family = [*one.children(recursive=True), one]
+    except psutil.NoSuchProcess:
+        return
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.terminate()
+    _, left = psutil.wait_procs(family, timeout=5)
+    for member in left:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -167,7 +167,7 @@ class Loop:
                     own = batch.example == i
                     one = predicted[own] if predicted is not None else None
                     found[n] = ({t: share[own].cpu() for t, share in shares.items()}, one)
-        loss = total / max(len(corpus.words), 1)
+        loss = total / max(slots.n_labelled(examples), 1)
         if not math.isfinite(loss):
             raise ProsodyError(None, "training", f"the held-out loss became {loss}", "lower learning_rate")
         parts = [found[n] for n in range(len(examples))]
@@ -196,11 +196,15 @@ class Loop:
     def rehearse(self, corpus: Corpus, planned: Planned, *, kernel_by_kernel: bool = False) -> None:
         """A step forward and back that moves nothing. kernel_by_kernel: without a GPU's recordings."""
         examples = self._examples(corpus, planned.windows)
+        self.dropouts.draw(planned.step, len(examples))
         kept, self.graphs = self.graphs, None if kernel_by_kernel else self.graphs
-        losses, _ = self._gradients(examples)
-        losses.tolist()  # waits for a GPU to be done
-        self.optimizer.zero_grad(set_to_none=True)
-        self.graphs = kept
+        try:
+            losses, _ = self._gradients(examples)
+            losses.tolist()  # waits for a GPU to be done
+        finally:
+            self.graphs = kept
+            self.optimizer.zero_grad(set_to_none=True)
+            self.dropouts.off()
 
     def autocast(self) -> AbstractContextManager[Any]:
         """bfloat16 where it is asked for or fast, else nothing."""
@@ -275,8 +279,11 @@ class Loop:
         self.team.add_up([losses, *self._all_gradients()])
         text, heard = losses.tolist()
         if not (math.isfinite(text) and math.isfinite(heard)):
-            where = f"step {planned.step}, words {planned.windows[0][0] + 1} to {planned.windows[-1][1]}"
-            raise ProsodyError(None, "training", f"the loss became {text} at {where}", "lower learning_rate")
+            words = ", ".join(f"{a + 1} to {b}" for a, b in planned.windows[:3])
+            more = f" and {len(planned.windows) - 3} windows more" if len(planned.windows) > 3 else ""
+            which = f"loss became {text}" if not math.isfinite(text) else f"loss of the measurements became {heard}"
+            what = f"the {which} at step {planned.step}, words {words}{more}"
+            raise ProsodyError(None, "training", what, "lower learning_rate")
         torch.nn.utils.clip_grad_norm_(self.trained.values(), self.parameters.clip)
         if self.of_head:
             torch.nn.utils.clip_grad_norm_(self.of_head.values(), self.parameters.clip)
@@ -292,7 +299,7 @@ class Loop:
         """
         import torch
 
-        n_slots = sum(len(example.at) for example in examples)
+        n_slots = max(slots.n_labelled(examples), 1)
         n_heard = sum(int(np.isfinite(example.measured).sum()) for example in examples) if self.head else 0
         while True:
             self.optimizer.zero_grad(set_to_none=True)
@@ -302,11 +309,12 @@ class Loop:
                 if self.micro_batch == 1:
                     what = "one window alone is too much for the GPU"
                     raise ProsodyError(None, "memory", what, "give a smaller window_words, or device=cpu") from None
-                self.micro_batch = -(-self.micro_batch // 2)
-                if self.graphs:
-                    self.graphs.forget()
-                torch.cuda.empty_cache()
-                self.on_line(f"The GPU's memory is full: going on with {self.micro_batch} windows at once")
+            # here, where the error holds no tensors any more
+            self.micro_batch = -(-self.micro_batch // 2)
+            if self.graphs:
+                self.graphs.forget()
+            torch.cuda.empty_cache()
+            self.on_line(f"The GPU's memory is full: going on with {self.micro_batch} windows at once")
 
     def _added_up(self, examples: Sequence[slots.SlotExample], n_slots: int, n_heard: int) -> Tensor:
         """Gradients piece by piece, and this process's share of both losses [shape=(2,)]."""
@@ -356,6 +364,7 @@ class Loop:
         self, planned: Planned, n_steps: int, loss: float, heard: float | None, rate: float, n_tokens: int
     ) -> Step:
         tokens_per_s = n_tokens / self.durations[-1]
+        n_devices = self.team.world if self.device.startswith("cuda") else 1
         return Step(
             step=planned.step,
             n_steps=n_steps,
@@ -366,7 +375,7 @@ class Loop:
             learning_rate=rate,
             n_tokens=n_tokens,
             tokens_per_s=tokens_per_s,
-            utilisation=tokens_per_s * self.flops_per_token / self.peak_flops,
+            utilisation=tokens_per_s / n_devices * self.flops_per_token / self.peak_flops,
             seconds=self.seconds,
             remaining_s=seconds_for(self.durations, n_steps - planned.step),
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from prosody import files, markers
 from prosody.errors import ProsodyError
 from prosody.lm.acoustic import save_head
-from prosody.lm.checkpoint import CARD_FILE, FORMAT_VERSION, Adapter
+from prosody.lm.checkpoint import CARD_FILE, FORMAT_VERSION, Adapter, model_card
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -63,6 +63,7 @@ def save_alone(
             save_head(work, *head)
         about = {"format_version": FORMAT_VERSION, "vocabulary": tokenizer.vocabulary, "width": vectors.shape[1]}
         files.write_json(work / CARD_FILE, about | dict(card))
+        files.write_text(work / "README.md", model_card(card, is_alone=True), overwrite=True)
         for file in work.iterdir():
             file.chmod(0o644)
         return sum(file.stat().st_size for file in work.iterdir())

@@ -73,8 +73,9 @@ def plan(
 def micro_batches(n_windows: int, *, most: int, rank: int = 0, world: int = 1) -> list[range]:
     """Which of a step's windows this process takes, in pieces of at most `most` that fit into memory.
 
-    rank, world: this process among how many. All processes together take each window once; pieces go round in turn.
+    rank, world: this process among how many. Each takes a share that depends on nothing else, so that all together take
+    each window once, also where their memories differ.
     """
-    size = max(1, min(most, -(-n_windows // world)))
-    pieces = [range(k, min(k + size, n_windows)) for k in range(0, n_windows, size)]
-    return pieces[rank::world]
+    first, after = rank * n_windows // world, (rank + 1) * n_windows // world
+    size = max(1, most)
+    return [range(k, min(k + size, after)) for k in range(first, after, size)]

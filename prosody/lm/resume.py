@@ -21,11 +21,13 @@ from prosody.lm.slots import Reference
 
 if TYPE_CHECKING:
     from prosody.lm.corpus import Corpus
+    from prosody.lm.plan import Planned
     from prosody.lm.several import Team
     from prosody.lm.train import Trained
 
 # what may differ between two parts of one training: where and how fast it runs
 _FREE = ("device", "micro_batch", "checkpoint_s", "precision")
+_PLAN = "plan of steps"
 _NEVER = "start it anew with resume=never, or give what it had"
 
 
@@ -36,15 +38,18 @@ def identity(
     precision: str,
     learned: Corpus,
     held_out: Corpus,
+    planned: Sequence[Planned],
 ) -> dict[str, Any]:
     """What two parts of one training have in common, as JSON.
 
-    base: its `fingerprint`. precision: the one that is used.
+    base: its `fingerprint`. precision: the one that is used. planned: what each step learns from, which changes with
+    the code that plans it.
     """
     told = asdict(lora) | asdict(parameters)
     told = {name: value for name, value in told.items() if name not in _FREE} | {"precision": precision}
     texts = {"text to learn from": _hash_of_text(learned), "held-out text": _hash_of_text(held_out)}
-    return json.loads(json.dumps({"base_model": dict(base), **texts, **told}))
+    steps = hashlib.sha256(repr([(one.step, one.windows) for one in planned]).encode()).hexdigest()
+    return json.loads(json.dumps({"base_model": dict(base), **texts, _PLAN: steps, **told}))
 
 
 def find(
@@ -98,7 +103,7 @@ def facts(wanted: Mapping[str, Any], loop: Loop, trained: Trained, *, finished: 
         "finished": finished,
         "reference": loop.reference.as_json(),
         "foreseen": asdict(loop.foreseen) if loop.foreseen else None,
-        "micro_batch": loop.micro_batch,
+        "seconds": loop.seconds,
         "steps": [astuple(step) for step in trained.steps],
         "epochs": [astuple(epoch) for epoch in trained.epochs],
         "placed_untuned": [list(slot) for slot in trained.placed_untuned],
@@ -114,7 +119,7 @@ def put_facts(told: Mapping[str, Any], loop: Loop, trained: Trained) -> None:
     trained.steps = [Step(*one) for one in told["steps"]]
     trained.epochs = [Epoch(*one) for one in told["epochs"]]
     trained.placed_untuned = [tuple(slot) for slot in told["placed_untuned"]]
-    loop.seconds = trained.steps[-1].seconds
+    loop.seconds = told["seconds"]
 
 
 def _changes(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
@@ -122,7 +127,7 @@ def _changes(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     told = []
     for name in sorted(held.keys() | wanted.keys()):
         before, now = held.get(name), wanted.get(name)
-        if before == now:
+        if before == now or name == _PLAN:  # the plan follows from all else, and from the code
             continue
         if name in ("text to learn from", "held-out text") and before and now:
             told.append(f"the {name} ({before['words']:,} words, now {now['words']:,}, or other markers in it)")
@@ -130,11 +135,11 @@ def _changes(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
             told.append(f"{name} (was {before['name']}, now {now['name']})")
         else:
             told.append(f"{name} (was {json.dumps(before)}, now {json.dumps(now)})")
-    return told
+    return told if told or held.get(_PLAN) == wanted.get(_PLAN) else ["the code that says what each step learns from"]
 
 
 def _hash_of_text(corpus: Corpus) -> dict[str, Any]:
-    digest = hashlib.sha256(json.dumps([corpus.words, corpus.slots, corpus.documents]).encode())
+    digest = hashlib.sha256(json.dumps([corpus.words, corpus.slots, corpus.documents, corpus.pieces]).encode())
     digest.update(corpus.measured.tobytes())
     return {"words": len(corpus.words), "sha256": digest.hexdigest()}
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from prosody import files
 from prosody.dataset import Dataset
 from prosody.errors import ProsodyError
 from prosody.lm.base import Base, load_base
@@ -30,6 +31,8 @@ def train_seeds(
     folder: Path,
     run: str = "",
     resume_from: Sequence[Path] | None = (),
+    resume_strictly: bool = False,
+    card: str = "",
     on_line: Callable[[str], None] = print,
     **options: Any,
 ) -> Trained:
@@ -45,10 +48,14 @@ def train_seeds(
         if not (isinstance(given, int) and given >= 1):
             raise ProsodyError(None, name, f"is {given}", "give a whole number from 1")
     how = {"run": run, "resume_from": resume_from, "on_line": on_line}
+    how |= {"resume_strictly": resume_strictly, "card": card}
     if processes > 1:
         in_processes(processes, dataset.folder, base.name, lora, parameters, out=folder.parent, **how)
         how["resume_from"] = ()  # the processes have left a checkpoint of the last step in the training's own folder
     first = train(dataset, base, lora, parameters, folder=folder, **how, **options)
+    if processes > 1:
+        theirs = files.read_json(folder.parent / "metrics.json")
+        first.metrics |= {name: theirs[name] for name in ("processes", "peak_memory_mb")}
     if seeds == 1:
         return first
     all_metrics = [first.metrics]

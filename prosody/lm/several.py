@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from prosody.errors import ProsodyError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -58,6 +60,10 @@ def team(device: str) -> Iterator[Team]:
     from torch import distributed
 
     is_cuda = device.startswith("cuda")
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if is_cuda and here > torch.cuda.device_count():
+        what = f"{here} on a machine of {torch.cuda.device_count()} GPUs"
+        raise ProsodyError(None, "processes", what, "start as many as there are GPUs, or give device=cpu")
     distributed.init_process_group("nccl" if is_cuda and distributed.is_nccl_available() else "gloo")
     try:
         member = Team(distributed.get_rank(), world, int(os.environ.get("LOCAL_RANK", "0")))

@@ -136,6 +136,11 @@ def of_corpus(
     )
 
 
+def n_labelled(examples: Sequence[SlotExample]) -> int:
+    """How many slots there are of which it is known what stands there."""
+    return sum(any(one != MASKED for one in labels) for example in examples for labels in example.labels)
+
+
 def _fit(pieces: Sequence[Sequence[int]], *, room: int) -> list[Sequence[int]]:
     """The words' tokens, the longest words cut to one length so that all together are at most `room`."""
     lengths = range(1, max(map(len, pieces), default=1) + 1)
@@ -218,7 +223,9 @@ def hidden(model: PeftModel, batch: Batch, *, reading: str) -> Tensor:
     text = batch.mask[:, None, None, :]  # no token sees padding
     so_far = text & torch.ones(length, length, dtype=torch.bool, device=text.device).tril()
     with _upper_layers_see(backbone, text) if reading == "both ways" else nullcontext():
-        return backbone(inputs_embeds=vectors, attention_mask=so_far).last_hidden_state[batch.example, batch.at]
+        return backbone(inputs_embeds=vectors, attention_mask=so_far, use_cache=False).last_hidden_state[
+            batch.example, batch.at
+        ]
 
 
 @contextmanager
@@ -282,7 +289,7 @@ def fit_reference(
     slots or more. The scale makes the logits' spread over slots one at most, so that learning starts from small
     differences.
     """
-    products = (states.double() @ vectors.double().T).cpu()
+    products = states.cpu().double() @ vectors.cpu().double().T
     scale = 1 / max(float(products.std(dim=0).mean()) if len(products) > 1 else 1.0, 1.0)
     means = (scale * products.mean(dim=0)).tolist()
     offsets, at = {}, 0

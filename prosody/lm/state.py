@@ -121,7 +121,8 @@ def _read(path: Path, step: int) -> State:
         raise ProsodyError(path / _FACTS, None, "is of another version", "train anew: resume=never")
     if files.sha256(path / _TENSORS) != held["tensors_sha256"]:
         raise ProsodyError(path / _TENSORS, None, "is damaged", "resume from the one before")
-    return State(step, load_file(path / _TENSORS), held["facts"])
+    tensors = {name: one.clone() for name, one in load_file(path / _TENSORS).items()}  # no longer mapped from the file
+    return State(step, tensors, held["facts"])
 
 
 def _checkpoints(folder: Path) -> list[tuple[int, Path]]:

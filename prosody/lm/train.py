@@ -104,6 +104,8 @@ def train(
     unfinished training on something else has its checkpoints there, or if another training is at work there.
     """
     lora, parameters, team = lora or LoraParameters(), parameters or TrainParameters(), team or Team()
+    if card:
+        estimate.card_of(card)
     session = _Session(dataset, base, lora, parameters, team, on_line)
     checkpoints = folder.parent / state.FOLDER
     with resume.keeping(checkpoints, session.team):
@@ -176,7 +178,9 @@ class _Session:
             on_line(line)
         self.loop = Loop(model, tokenizer, parameters, device, head=head, team=team, on_line=on_line)
         self.planned = self.loop.plan(self.learned)
-        self.identity = resume.identity(base_print, lora, parameters, self.loop.precision, self.learned, self.held_out)
+        self.identity = resume.identity(
+            base_print, lora, parameters, self.loop.precision, self.learned, self.held_out, self.planned
+        )
         self.trained = Trained(model, tokenizer, counts, {}, held_out=self.held_out.lines)
         self.rows_before = row_vectors(model, tokenizer).tolist()
         self.best: dict[str, Tensor] = {}

@@ -121,7 +121,9 @@ class _SameTask(nn.Module):
         text = batch.mask[:, None, None, :]
         so_far = text & torch.ones(length, length, dtype=torch.bool, device=text.device).tril()
         with slots._upper_layers_see(backbone, text):
-            out = backbone(inputs_embeds=embedding(batch.rows), attention_mask=so_far).last_hidden_state
+            out = backbone(
+                inputs_embeds=embedding(batch.rows), attention_mask=so_far, use_cache=False
+            ).last_hidden_state
         vectors = embedding(torch.tensor(self.rows, device=out.device))
         found = slots.logits(out[batch.example, batch.at], vectors, self.reference, bench.CHOICES)
         loss = slots.loss_sum(found, batch.labels) / len(batch.at)

@@ -43,7 +43,7 @@ def test_all_of_the_base_learns(full, new_base):
 
 def test_what_is_written_stands_alone_and_marks(full):
     folder, trained, _ = full
-    assert {p.suffix for p in folder.iterdir()} <= {".json", ".safetensors", ".txt", ".jinja"}
+    assert {p.suffix for p in folder.iterdir()} <= {".json", ".safetensors", ".txt", ".jinja", ".md"}
     assert folder_in(folder.parent) == folder
     assert trained.metrics["adapter_bytes"] == adapter_bytes(folder) > 6_000_000
     adapter = load_adapter(folder)

@@ -46,7 +46,7 @@ def test_a_merged_model_is_the_adapter_s_with_transformers_alone(trained, tmp_pa
     assert ids == adapter.tokenizer.encode_rows(TEXT)
     assert "".join(text.split()) == "".join(TEXT.split())
     assert torch.allclose(torch.tensor(logits), expected, atol=1e-4)
-    assert {p.suffix for p in (tmp_path / "model").iterdir()} <= {".json", ".safetensors", ".txt", ".jinja"}
+    assert {p.suffix for p in (tmp_path / "model").iterdir()} <= {".json", ".safetensors", ".txt", ".jinja", ".md"}
 
 
 def test_a_base_with_more_rows_than_tokens_gives_the_markers_the_tokenizer_s_ids(tmp_path):

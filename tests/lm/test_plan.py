@@ -59,11 +59,11 @@ def test_windows_of_like_length_come_together():
     assert padded < 1.15 * len(n_tokens)
 
 
-@given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 5))
-def test_all_processes_together_take_each_window_once(n_windows, most, world):
-    taken = [micro_batches(n_windows, most=most, rank=rank, world=world) for rank in range(world)]
+@given(st.integers(1, 40), st.lists(st.integers(1, 12), min_size=1, max_size=5))
+def test_all_processes_together_take_each_window_once_whatever_fits_into_each(n_windows, most):
+    taken = [micro_batches(n_windows, most=m, rank=rank, world=len(most)) for rank, m in enumerate(most)]
     assert sorted(k for pieces in taken for piece in pieces for k in piece) == list(range(n_windows))
-    assert all(len(piece) <= most for pieces in taken for piece in pieces)
+    assert all(len(piece) <= m for pieces, m in zip(taken, most, strict=True) for piece in pieces)
 
 
 @pytest.mark.parametrize("world", [2, 3])

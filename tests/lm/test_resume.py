@@ -233,3 +233,12 @@ def test_patience_ends_a_training_that_gets_no_better(run):
     again, _, lines = run("patient", how=how)
     assert not any(line.startswith("Step") for line in lines)  # it had ended
     assert again.epochs == result.epochs
+
+
+def test_code_that_plans_other_steps_goes_on_from_none_of_before(run, monkeypatch):
+    from prosody.lm import plan
+
+    assert run("cut", until=5)[0] is None
+    monkeypatch.setattr(plan, "_POOL", 1)
+    with pytest.raises(ProsodyError, match="something changed since: the code that says what each step learns from — "):
+        run("cut")
