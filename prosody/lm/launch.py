@@ -124,6 +124,11 @@ def in_processes(
     out.mkdir(parents=True, exist_ok=True)
     path = out / "training.json"
     files.write_json(path, told, overwrite=True)
+    _launch(n_processes, path, on_line)
+
+
+def _launch(n_processes: int, path: Path, on_line: Callable[[str], None]) -> None:
+    """Run this module's command in several processes, and pass on what they say."""
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n_processes}"]
     threads = str(max(1, (os.cpu_count() or 1) // n_processes))
     # Windows' torch is built without libuv, and its pipes are not UTF-8

@@ -20,7 +20,7 @@ from prosody.lm import acoustic, estimate, graphs, several, slots
 from prosody.lm.device import fast_bfloat16
 from prosody.lm.dropout import Dropouts
 from prosody.lm.lora import hold_in_bfloat16, row_vectors, trained_weights
-from prosody.lm.parameters import TrainParameters
+from prosody.lm.parameters import TrainParameters, rate_share
 from prosody.lm.plan import Planned, Window, micro_batches, plan, windows
 from prosody.lm.speed import clock, flops_per_token, peak_flops, seconds_for
 from prosody.lm.tokenizer import MarkerTokenizer
@@ -392,10 +392,3 @@ class Loop:
         }
         groups = [{"params": of_kind[k], "lr": rates[k], "highest": rates[k]} for k in rates if of_kind[k]]
         return torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=p.weight_decay, fused=True)
-
-
-def rate_share(step: int, n_steps: int, *, warmup: float) -> float:
-    """Share of the highest learning rate at a step (from 1): rising, then a cosine down to a tenth."""
-    warm = max(1, round(warmup * n_steps))
-    after = (step - 1 - warm) / max(1, n_steps - warm)
-    return step / (warm + 1) if step <= warm else 0.55 + 0.45 * math.cos(math.pi * min(1.0, after))

@@ -59,3 +59,10 @@ class TrainParameters:
             raise ProsodyError(None, "reading", f"{self.reading!r} is unknown", f"use {' or '.join(READINGS)}")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ProsodyError(None, "precision", f"{self.precision!r} is unknown", "use auto, float32 or bfloat16")
+
+
+def rate_share(step: int, n_steps: int, *, warmup: float) -> float:
+    """Share of the highest learning rate at a step (from 1): rising, then a cosine down to a tenth."""
+    warm = max(1, round(warmup * n_steps))
+    after = (step - 1 - warm) / max(1, n_steps - warm)
+    return step / (warm + 1) if step <= warm else 0.55 + 0.45 * math.cos(math.pi * min(1.0, after))

@@ -30,9 +30,9 @@ from torch import nn
 from prosody.lm import bench, slots
 from prosody.lm.base import BUILT_IN, load_base
 from prosody.lm.device import pick_device
-from prosody.lm.loop import Loop, rate_share
+from prosody.lm.loop import Loop
 from prosody.lm.lora import LoraParameters, attach, trained_weights
-from prosody.lm.parameters import TrainParameters
+from prosody.lm.parameters import TrainParameters, rate_share
 from prosody.lm.speed import peak_memory_mb
 
 
