@@ -159,10 +159,12 @@ def load_adapter(folder: Path | str, *, base: str | None = None) -> Adapter:
     from prosody.lm.acoustic import load_head
 
     if _stands_alone(folder):
+        held = _weight_names(folder / "model.safetensors")
         loaded = load_base(str(folder))
+        _check_model(loaded, folder, held, card)
         tokenizer = MarkerTokenizer(loaded.tokenizer, vocabulary=card["vocabulary"])
         return Adapter(folder, loaded, loaded.model, tokenizer, card, load_head(folder, width=card["width"]))
-    held = _weight_names(folder)
+    held = _weight_names(folder / "adapter_model.safetensors")
     loaded = load_base(base or card["base"])
     if loaded.vocabulary != card["vocabulary"] or loaded.model.config.hidden_size != card["width"]:
         raise ProsodyError(
@@ -178,11 +180,23 @@ def load_adapter(folder: Path | str, *, base: str | None = None) -> Adapter:
     return Adapter(folder, loaded, model, tokenizer, card, load_head(folder, width=card["width"]))
 
 
-def _weight_names(folder: Path) -> set[str]:
-    """The names of the adapter's weights, each of them looked at: with a NaN in one, no marker would ever be placed."""
+def _check_model(base: Base, folder: Path, held: set[str], card: Mapping[str, Any]) -> None:
+    """Raise ProsodyError unless a stand-alone model has all of its weights, no others, and the card's shape."""
+    strangers = held ^ {name for name, _ in base.model.named_parameters()}
+    if strangers:
+        what = f"{len(strangers)} weights lack their counterpart, such as {min(strangers)}"
+        raise ProsodyError(folder / "model.safetensors", None, what, "train or merge it anew")
+    rows, width = base.model.get_input_embeddings().weight.shape
+    least = card["vocabulary"] + len(markers.TOKENS)
+    if rows < least or width != card["width"]:
+        what = f"tells of {least} × {card['width']} embeddings, the model has {rows} × {width}"
+        raise ProsodyError(folder / CARD_FILE, None, what, "train or merge it anew")
+
+
+def _weight_names(path: Path) -> set[str]:
+    """The names of a file's weights, each of them looked at: with a NaN in one, no marker would ever be placed."""
     from safetensors import SafetensorError, safe_open
 
-    path = folder / "adapter_model.safetensors"
     try:
         with safe_open(path, framework="pt") as weights:
             names = set(weights.keys())

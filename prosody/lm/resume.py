@@ -93,6 +93,7 @@ def find(
 def keeping(folder: Path, team: Team) -> Iterator[None]:
     """Hold the folder of checkpoints (the first process does). Raises ProsodyError if another training holds it."""
     with state.locked(folder) if team.is_first else nullcontext():
+        team.wait()  # the others touch nothing before the first has the folder
         yield
 
 

@@ -31,6 +31,13 @@ class Team:
         """Whether it is the one that writes and tells."""
         return self.rank == 0
 
+    def wait(self) -> None:
+        """Go on when all processes have come here."""
+        if self.world > 1:
+            from torch import distributed
+
+            distributed.barrier()
+
     def add_up(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its sum over all processes, in place."""
         if self.world == 1 or not tensors:

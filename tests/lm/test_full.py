@@ -1,8 +1,11 @@
 """All of the base trained, for comparison with LoRA: what comes out, and that it is good for what an adapter is."""
 
+import shutil
+
 import pytest
 import torch
 from lm_data import rule_book
+from safetensors.torch import load_file, save_file
 
 from prosody.cli import main
 from prosody.errors import ProsodyError
@@ -89,3 +92,44 @@ def test_a_merged_model_marks_as_its_adapter_does(trained, tmp_path):
 def test_an_unknown_method_is_refused():
     with pytest.raises(ProsodyError, match="method: 'half' is unknown — use lora or full"):
         LoraParameters(method="half")
+
+
+@pytest.fixture
+def damaged(full, tmp_path):
+    """A copy of the model of which its tensors can be changed."""
+
+    def change(how):
+        folder = tmp_path / "model"
+        shutil.copytree(full[0], folder)
+        tensors = load_file(folder / "model.safetensors")
+        save_file(how(tensors), folder / "model.safetensors", metadata={"format": "pt"})
+        return folder
+
+    return change
+
+
+def without(tensors, part):
+    return {name: one for name, one in tensors.items() if part not in name}
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        (lambda t: without(t, "h.1.mlp.c_fc.bias"), "1 weights lack their counterpart, such as transformer.h.1.mlp"),
+        (lambda t: without(t, "wte"), "1 weights lack their counterpart, such as transformer.wte.weight"),
+        (lambda t: t | {"more": torch.zeros(2)}, "1 weights lack their counterpart, such as more"),
+        (lambda t: {n: o * float("nan") for n, o in t.items()}, "holds values that are no finite numbers"),
+    ],
+)
+def test_a_model_without_all_its_weights_is_refused(damaged, how, told, capsys):
+    folder = damaged(how)
+    assert main(["mark", TEXT, "--adapter", str(folder)]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_model_of_another_shape_than_its_card_tells_is_refused(damaged, capsys):
+    folder = damaged(dict)
+    card = folder / "janus_prosody.json"
+    card.write_text(card.read_text().replace('"vocabulary": 50257', '"vocabulary": 99999'))
+    assert main(["mark", TEXT, "--adapter", str(folder)]) == 2
+    assert "tells of 100006 × 32 embeddings, the model has 50264 × 32" in capsys.readouterr().err
