@@ -48,6 +48,8 @@ def environment():
 def begin(talks, out):
     """A run at work, with some results there and others still to come."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT, "env": environment()}
+    if os.name != "nt":  # started in the background, these tests may have inherited a Ctrl-C that is ignored
+        options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     run = subprocess.Popen(command(talks, out), **options)
     until(lambda: len(results(out)) >= 2 or run.poll() is not None)
     assert run.poll() is None and len(results(out)) < N
