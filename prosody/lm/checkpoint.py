@@ -158,7 +158,7 @@ def load_adapter(folder: Path | str, *, base: str | None = None) -> Adapter:
     card = _read_card(folder)
     from prosody.lm.acoustic import load_head
 
-    if _stands_alone(folder):
+    if stands_alone(folder):
         held = _weight_names(folder / "model.safetensors")
         loaded = load_base(str(folder))
         _check_model(loaded, folder, held, card)
@@ -228,7 +228,7 @@ def _load_weights(base: Base, folder: Path, held: set[str]) -> PeftModel:
     return model
 
 
-def _stands_alone(folder: Path) -> bool:
+def stands_alone(folder: Path) -> bool:
     """Whether a whole model is there, and not an adapter."""
     return all((folder / name).is_file() for name in _MODEL_FILES)
 
@@ -237,7 +237,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
     """The adapter's card, once the folder is seen to hold what it should."""
     if not folder.is_dir():
         raise ProsodyError(folder, None, "no such adapter folder", "train one (`make train`) or give another --adapter")
-    for name in (*(_MODEL_FILES if _stands_alone(folder) else _ADAPTER_FILES), CARD_FILE):
+    for name in (*(_MODEL_FILES if stands_alone(folder) else _ADAPTER_FILES), CARD_FILE):
         if (folder / name).is_file():
             continue
         if name.endswith(".safetensors"):

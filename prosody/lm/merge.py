@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from prosody import files, markers
 from prosody.errors import ProsodyError
 from prosody.lm.acoustic import save_head
-from prosody.lm.checkpoint import CARD_FILE, FORMAT_VERSION, Adapter, model_card
+from prosody.lm.checkpoint import CARD_FILE, FORMAT_VERSION, Adapter, model_card, stands_alone
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 def merge(adapter: Adapter, folder: Path, *, overwrite: bool = False) -> int:
     """Write an adapter and its base as one model; see `save_alone`. The adapter's own model is used up.
 
-    Returns the bytes written. Raises ProsodyError if it is a stand-alone model already, or as `save_alone` does.
+    Returns the bytes written. Raises ProsodyError if it is a stand-alone model already, if `folder` is anything but one
+    (or, without `overwrite`, is there), or as `save_alone` does.
     """
     if adapter.is_alone:
         raise ProsodyError(adapter.folder, None, "is a stand-alone model already", "copy the folder")
+    if overwrite and folder.exists() and not stands_alone(folder):
+        raise ProsodyError(folder, None, "is no stand-alone model, and stays as it is", "give another name")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # between PEFT and transformers; not for people
         model = adapter.model.merge_and_unload()

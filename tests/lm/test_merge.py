@@ -70,9 +70,14 @@ def test_an_earlier_model_is_replaced_only_where_that_is_asked_for(trained, tmp_
     with pytest.raises(ProsodyError, match="model: already exists"):
         merge(load_adapter(trained.folder), tmp_path / "model")
     assert (tmp_path / "model" / "mine.txt").read_text() == "mine"
-    merge(load_adapter(trained.folder), tmp_path / "model", overwrite=True)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["model"]
-    assert not (tmp_path / "model" / "mine.txt").exists()
+    with pytest.raises(ProsodyError, match="model: is no stand-alone model, and stays as it is"):
+        merge(load_adapter(trained.folder), tmp_path / "model", overwrite=True)
+    assert (tmp_path / "model" / "mine.txt").read_text() == "mine"
+    merge(load_adapter(trained.folder), tmp_path / "other")
+    (tmp_path / "other" / "more.txt").write_text("more")
+    merge(load_adapter(trained.folder), tmp_path / "other", overwrite=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "other"]
+    assert not (tmp_path / "other" / "more.txt").exists()
 
 
 def test_the_command(trained, tmp_path, capsys):
