@@ -26,7 +26,7 @@ from prosody.lm.corpus import Corpus, tokenized
 from prosody.lm.evaluate import bare
 
 if TYPE_CHECKING:
-    from prosody.lm.loop import Step
+    from prosody.lm.loop import Said, Step
     from prosody.lm.lora import LoraParameters
     from prosody.lm.parameters import TrainParameters
     from prosody.lm.tokenizer import MarkerTokenizer
@@ -128,6 +128,12 @@ def corpus_of(utterances: Sequence[Utterance], tokenizer: MarkerTokenizer) -> Co
     slots = tuple(None if label is None else names[label - 1 : label] if label else () for label in labels)
     measured = np.concatenate([one.values for one in utterances])
     return Corpus(tuple(words), slots, tokenized(words, tokenizer), np.log(measured + _FLOOR), tuple(starts))
+
+
+def shares_of(said: Said) -> list[list[float]]:
+    """Probabilities of 0, 1 and 2 for each word [shape=(n_words, 3)], of what a model says."""
+    emph, high = (said.probabilities[token] for token in CHOICES["prominence"])
+    return [[1 - a - b, a, b] for a, b in zip(emph, high, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -242,8 +248,7 @@ def run(
             on_step(step)
     seconds = time.perf_counter() - begun
     said = loop.measure(other)
-    emph, high = (said.probabilities[token] for token in CHOICES["prominence"])
-    told = [[1 - a - b, a, b] for a, b in zip(emph, high, strict=True)]
+    told = shares_of(said)
     baseline = most_frequent(learned)
     usual = [baseline(word) for word in other.words]
     labels = [label for one in tested for label in one.prominence]

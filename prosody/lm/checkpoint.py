@@ -107,8 +107,6 @@ def save_adapter(
     card: JSON values, `reference` and `reading` among them; `base`, `width` and `vocabulary` are added. head: goes into
     a file of its own. An earlier folder of the same name is replaced.
     """
-    from prosody.lm.acoustic import save_head
-
     config = model.peft_config["default"]
     config.base_model_name_or_path = _public_name(base.name)
     config.target_modules = sorted(config.target_modules)  # a set: else its order changes from process to process
@@ -118,12 +116,28 @@ def save_adapter(
         "width": model.get_input_embeddings().weight.shape[1],
         "vocabulary": _vocabulary(model),
     }
-    with files.new_folder(folder, overwrite=True) as work, files.named(work, folder):
+    with trained_folder(folder, full, head=head, is_alone=False, overwrite=True) as work:
         model.save_pretrained(work, safe_serialization=True, save_embedding_layers=False)
+
+
+@contextmanager
+def trained_folder(
+    folder: Path,
+    card: Mapping[str, Any],
+    *,
+    head: tuple[AcousticHead, Scale] | None,
+    is_alone: bool,
+    overwrite: bool,
+) -> Iterator[Path]:
+    """A temporary folder to put weights into; with cards and head it becomes `folder`, whole or not at all."""
+    from prosody.lm.acoustic import save_head
+
+    with files.new_folder(folder, overwrite=overwrite) as work, files.named(work, folder):
+        yield work
         if head:
             save_head(work, *head)
-        files.write_json(work / CARD_FILE, full)
-        files.write_text(work / "README.md", model_card(full), overwrite=True)
+        files.write_json(work / CARD_FILE, card)
+        files.write_text(work / "README.md", model_card(card, is_alone=is_alone), overwrite=True)
         for file in work.iterdir():
             file.chmod(0o644)
 

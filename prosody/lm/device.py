@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 from prosody.errors import ProsodyError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 def fast_bfloat16(device: str) -> bool:
@@ -13,6 +20,14 @@ def fast_bfloat16(device: str) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     names = torch.backends.cpu.get_cpu_capability() if hasattr(torch.backends, "cpu") else ""
     return "AVX512" in names and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+
+
+@cache  # what a CUDA graph reads must stay where it lies
+def constant(numbers: tuple[float, ...], device: torch.device) -> Tensor:
+    """Numbers on a device, sent there once [shape=(n,)]."""
+    import torch
+
+    return torch.tensor(numbers, device=device)
 
 
 def pick_device(wanted: str) -> str:

@@ -145,7 +145,8 @@ def _launch(n_processes: int, path: Path, on_line: Callable[[str], None]) -> Non
         why = ""
         try:
             for line in running.stdout or ():
-                why = why or line.strip() if line.startswith(_COMPLAINT) else why
+                if line.startswith(_COMPLAINT) and not why:
+                    why = line.strip()
                 on_line(line.rstrip())
         except BaseException:
             _end(running.pid)

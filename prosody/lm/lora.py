@@ -11,16 +11,15 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from prosody import markers
 from prosody.errors import ProsodyError
 from prosody.lm.base import Base
+from prosody.lm.device import constant
 from prosody.lm.tokenizer import MarkerTokenizer
 
 if TYPE_CHECKING:
-    import torch
     from peft import PeftModel
     from torch import Tensor
     from torch.nn import Module, Parameter
@@ -224,15 +223,7 @@ def row_vectors(model: PeftModel, tokenizer: MarkerTokenizer, tokens: Sequence[s
         return embedding(torch.tensor(rows, device=embedding.weight.device))
     known = list(learned.token_indices["default"])  # asked through `embedding`, PEFT copies the whole table each time
     delta = learned.trainable_tokens_delta["default"]
-    return delta[_numbers(tuple(known.index(row) for row in rows), delta.device)]
-
-
-@lru_cache
-def _numbers(numbers: tuple[int, ...], device: torch.device) -> Tensor:
-    """Numbers on a device, sent there once."""
-    import torch
-
-    return torch.tensor(numbers, device=device)
+    return delta[constant(tuple(known.index(row) for row in rows), delta.device)]
 
 
 def frozen_embedding(model: PeftModel) -> Module:

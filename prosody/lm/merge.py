@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prosody import files, markers
+from prosody import markers
 from prosody.errors import ProsodyError
-from prosody.lm.acoustic import save_head
-from prosody.lm.checkpoint import CARD_FILE, FORMAT_VERSION, Adapter, model_card, stands_alone
+from prosody.lm.checkpoint import FORMAT_VERSION, Adapter, stands_alone, trained_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -59,14 +58,8 @@ def save_alone(
         for table in tables.values():
             vectors = table[list(tokenizer.rows.values())].clone()
             table[ids] = vectors  # the same rows, unless the base has more of them than its tokenizer has tokens
-    with files.new_folder(folder, overwrite=overwrite) as work, files.named(work, folder):
+    about = {"format_version": FORMAT_VERSION, "vocabulary": tokenizer.vocabulary, "width": vectors.shape[1]}
+    with trained_folder(folder, about | dict(card), head=head, is_alone=True, overwrite=overwrite) as work:
         model.save_pretrained(work, safe_serialization=True)
         own.save_pretrained(work)
-        if head:
-            save_head(work, *head)
-        about = {"format_version": FORMAT_VERSION, "vocabulary": tokenizer.vocabulary, "width": vectors.shape[1]}
-        files.write_json(work / CARD_FILE, about | dict(card))
-        files.write_text(work / "README.md", model_card(card, is_alone=True), overwrite=True)
-        for file in work.iterdir():
-            file.chmod(0o644)
-        return sum(file.stat().st_size for file in work.iterdir())
+    return sum(file.stat().st_size for file in folder.iterdir())

@@ -18,16 +18,15 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from prosody import markers
 from prosody.errors import ProsodyError
+from prosody.lm.device import constant
 from prosody.lm.lora import first_upper_layer, frozen_embedding, plain_model
 from prosody.lm.tokenizer import MarkerTokenizer
 
 if TYPE_CHECKING:
-    import torch
     from peft import PeftModel
     from torch import Tensor
     from torch.nn import Module
@@ -39,7 +38,7 @@ Choices = Mapping[str, tuple[str, ...]]  # kind → the markers of which a slot 
 OF_KIND: Choices = {kind: tuple(m.token for m in markers.MARKERS if m.kind == kind) for kind in KINDS}
 READINGS = ("both ways", "twice")
 MASKED = -100  # the label of what is not learned: padding, and slots outside the text
-_BEFORE, _BETWEEN = "Plain text:", "\nAs it is spoken:"
+BEFORE, BETWEEN = "Plain text:", "\nAs it is spoken:"
 _LEAST_SHARE = 1e-3
 
 
@@ -96,7 +95,7 @@ def build(
     beginnings of the longest words are read: a text in a script without spaces, or a stray line of base64, has words of
     hundreds of tokens. Raises ProsodyError if not even one token of each word fits.
     """
-    before, between = tokenizer.encode_rows(_BEFORE), tokenizer.encode_rows(_BETWEEN)
+    before, between = tokenizer.encode_rows(BEFORE), tokenizer.encode_rows(BETWEEN)
     twice = reading == "twice"
     if longest is not None:
         room = (longest - len(before) - len(between)) // 2 if twice else longest - len(before)
@@ -261,18 +260,10 @@ def logits(states: Tensor, vectors: Tensor, reference: Reference, choices: Choic
     nothing = products.new_zeros(len(states), 1)
     found, at = {}, 0
     for kind, tokens in choices.items():
-        offsets = _constants(tuple(reference.offsets[t] for t in tokens), products.device)
+        offsets = constant(tuple(reference.offsets[t] for t in tokens), products.device)
         found[kind] = torch.cat([nothing, products[:, at : at + len(tokens)] + offsets], dim=1)
         at += len(tokens)
     return found
-
-
-@lru_cache
-def _constants(numbers: tuple[float, ...], device: torch.device) -> Tensor:
-    """Numbers on a device, sent there once."""
-    import torch
-
-    return torch.tensor(numbers, device=device)
 
 
 def tokens_of(choices: Choices = OF_KIND) -> tuple[str, ...]:

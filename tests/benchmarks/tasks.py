@@ -29,8 +29,6 @@ from prosody.lm.lora import LoraParameters, attach
 from prosody.lm.parameters import TrainParameters
 from prosody.lm.plan import Window, windows
 
-_BEFORE, _BETWEEN = "Plain text:", "\nAs it is spoken:"
-_IGNORED = -100
 WAYS = {
     "(a) completion": ("twice", 0.0, 1.0),
     "(b) slots, read twice": ("twice", 1.0, 0.0),
@@ -73,14 +71,12 @@ class Mixed(Loop):
     def _mean_of_completion(self, corpus: Corpus, cut: tuple[Window, ...]) -> torch.Tensor:
         rows, targets, _ = self._completions(corpus, cut)
         found = self.model(input_ids=rows, attention_mask=(rows != self._pad()).long()).logits
-        return cross_entropy(found[:, :-1].flatten(0, 1).float(), targets[:, 1:].flatten(), ignore_index=_IGNORED)
+        return cross_entropy(found[:, :-1].flatten(0, 1).float(), targets[:, 1:].flatten(), ignore_index=slots.MASKED)
 
     def told(self, corpus: Corpus) -> list[list[float]]:
         """Probabilities of 0, 1 and 2 for each word."""
         if self.of_slots:
-            said = self.measure(corpus)
-            emph, high = (said.probabilities[token] for token in self.markers)
-            return [[1 - a - b, a, b] for a, b in zip(emph, high, strict=True)]
+            return bench.shares_of(self.measure(corpus))
         cut = windows(len(corpus.words), size=self.parameters.window_words, documents=corpus.documents)
         of_markers = [self.tokenizer.rows[token] for token in self.markers]
         shares = []
@@ -98,7 +94,7 @@ class Mixed(Loop):
         encode = self.tokenizer.encode_rows
         texts, slots_at = [], []
         for a, b in cut:
-            rows = encode(_BEFORE) + [row for k in range(a, b) for row in corpus.pieces[k]] + encode(_BETWEEN)
+            rows = encode(slots.BEFORE) + [row for k in range(a, b) for row in corpus.pieces[k]] + encode(slots.BETWEEN)
             start, slots_at = len(rows), []
             for k in range(a, b):
                 slots_at.append(len(rows) - 1)
@@ -106,7 +102,9 @@ class Mixed(Loop):
             texts.append((rows, start))
         longest, pad = max(len(rows) for rows, _ in texts), self._pad()
         padded = torch.tensor([rows + [pad] * (longest - len(rows)) for rows, _ in texts])
-        targets = torch.tensor([[_IGNORED] * s + rows[s:] + [_IGNORED] * (longest - len(rows)) for rows, s in texts])
+        targets = torch.tensor(
+            [[slots.MASKED] * s + rows[s:] + [slots.MASKED] * (longest - len(rows)) for rows, s in texts]
+        )
         return padded.to(self.device), targets.to(self.device), slots_at
 
     def _pad(self) -> int:

@@ -87,9 +87,7 @@ class Ready:
     def scored(self, loop: Loop) -> tuple[float, float]:
         """Loss and three-way accuracy on held-out words."""
         said = loop.measure(self.tested)
-        emph, high = (said.probabilities[token] for token in bench.CHOICES["prominence"])
-        told = [[1 - a - b, a, b] for a, b in zip(emph, high, strict=True)]
-        return said.loss, bench.score(told, self.labels).three_way
+        return said.loss, bench.score(bench.shares_of(said), self.labels).three_way
 
 
 def ours(ready: Ready) -> Row:
