@@ -105,7 +105,7 @@ def load(path: str | os.PathLike[str], *, progress: Callable[[float], None] | No
     Raises ProsodyError for the first thing that is wrong, naming file, segment and field.
     """
     path = Path(path)
-    json_path = path / DATASET_FILE if path.is_dir() else path
+    json_path = path / DATASET_FILE if os.path.isdir(path) else path  # False, too, for a name that is too long
     folder = json_path.parent
     raw = files.read_json(json_path, constants=True)
     info = files.read_json(folder / INFO_FILE)

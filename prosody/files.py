@@ -51,14 +51,13 @@ def new_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     """A temporary folder beside `path` to fill; synced and renamed to `path` when the block succeeds, else removed.
 
     An earlier folder of that name is replaced, if `overwrite` allows it, in two renames: should the second fail, it is
-    put back. Raises ProsodyError if `path` exists and `overwrite` is false, or cannot be written.
+    put back. Raises ProsodyError if `path` exists and `overwrite` is false, is no folder, or cannot be written.
     """
     path = Path(path)
     temporary = path.parent / f".tmp-{secrets.token_hex(6)}"
     try:
         with telling(path):
-            if os.path.lexists(path) and not overwrite:
-                raise ProsodyError(path, None, "already exists", "give another name, or allow it to be overwritten")
+            _refuse_existing_folder(path, overwrite)
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.mkdir()
         yield temporary
@@ -118,11 +117,23 @@ def check_new(path: PathLike, *, overwrite: bool = False) -> None:
     path = Path(path)
     with telling(path):
         _refuse_existing(path, overwrite)
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
-        if not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        _check_parent(path)
+
+
+def check_new_folder(path: PathLike, *, overwrite: bool = False) -> None:
+    """Raise the ProsodyError that `new_folder` would raise, as far as can be told without writing anything."""
+    path = Path(path)
+    with telling(path):
+        _refuse_existing_folder(path, overwrite)
+        _check_parent(path)
+
+
+def _check_parent(path: Path) -> None:
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def write_bytes(path: PathLike, data: bytes, *, overwrite: bool = False) -> None:
@@ -199,6 +210,15 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
     if path.exists() and not path.is_file():  # renaming over /dev/null would take it away from everybody
         raise ProsodyError(path, None, "is a device or a pipe, not a file", "give the name of a file")
     if not overwrite and os.path.lexists(path):
+        raise ProsodyError(path, None, "already exists", "give another name, or allow it to be overwritten")
+
+
+def _refuse_existing_folder(path: Path, overwrite: bool) -> None:
+    if not os.path.lexists(path):
+        return
+    if not path.is_dir():
+        raise ProsodyError(path, None, "is no folder", "move it away, or give another name")
+    if not overwrite:
         raise ProsodyError(path, None, "already exists", "give another name, or allow it to be overwritten")
 
 

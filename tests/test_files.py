@@ -199,3 +199,25 @@ def test_importing_the_foundations_is_light():
     code = "import sys, prosody.errors, prosody.files, prosody.markers, prosody.dataset; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"numpy", "torch", "jsonschema", "soundfile", "plotly"} & {name.split(".")[0] for name in loaded}
+
+
+def test_a_file_in_place_of_a_folder_stays(tmp_path):
+    (tmp_path / "a").write_text("mine")
+    told = "a: is no folder — move it away, or give another name"
+    with pytest.raises(ProsodyError, match=told):
+        files.check_new_folder(tmp_path / "a", overwrite=True)
+    with pytest.raises(ProsodyError, match=told), files.new_folder(tmp_path / "a", overwrite=True):
+        pass
+    assert (tmp_path / "a").read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_whether_a_folder_can_be_made_is_told_beforehand(tmp_path):
+    files.check_new_folder(tmp_path / "deep" / "er")
+    (tmp_path / "a").mkdir()
+    files.check_new_folder(tmp_path / "a", overwrite=True)
+    with pytest.raises(ProsodyError, match="a: already exists"):
+        files.check_new_folder(tmp_path / "a")
+    (tmp_path / "b").write_text("")
+    with pytest.raises(ProsodyError, match="not a folder"):
+        files.check_new_folder(tmp_path / "b" / "c")

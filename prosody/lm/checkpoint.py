@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from prosody import files, markers
 from prosody.errors import ProsodyError
 from prosody.lm.base import BUILT_IN, Base, load_base
-from prosody.lm.lora import add_marker_rows
+from prosody.lm.lora import add_marker_rows, marker_rows_of
 from prosody.lm.slots import READINGS, Reference
 from prosody.lm.tokenizer import MarkerTokenizer
 
@@ -43,6 +43,7 @@ _CARD_FIELDS: dict[str, Callable[[Any], bool]] = {
     "reference": lambda x: _is_reference(x),
     "threshold": lambda x: type(x) in (int, float) and 0 <= x <= 1,
     "window_words": lambda x: type(x) is int and x >= 1,
+    "metrics": lambda x: isinstance(x, dict),
 }
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 _MODEL_FILES = ("config.json", "model.safetensors")
@@ -129,13 +130,22 @@ def trained_folder(
     is_alone: bool,
     overwrite: bool,
 ) -> Iterator[Path]:
-    """A temporary folder to put weights into; with cards and head it becomes `folder`, whole or not at all."""
+    """A temporary folder to put weights into; with cards and head it becomes `folder`, whole or not at all.
+
+    Raises ProsodyError if it cannot be written, as on a full disk.
+    """
+    from safetensors import SafetensorError
+
     from prosody.lm.acoustic import save_head
 
     with files.new_folder(folder, overwrite=overwrite) as work, files.named(work, folder):
-        yield work
-        if head:
-            save_head(work, *head)
+        try:
+            with files.telling(folder):
+                yield work
+                if head:
+                    save_head(work, *head)
+        except SafetensorError as error:  # how it tells of a full disk
+            raise ProsodyError(folder, None, f"cannot be written ({error})", "make room, then run it again") from error
         files.write_json(work / CARD_FILE, card)
         files.write_text(work / "README.md", model_card(card, is_alone=is_alone), overwrite=True)
         for file in work.iterdir():
@@ -229,8 +239,8 @@ def _load_weights(base: Base, folder: Path, held: set[str]) -> PeftModel:
 
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Found missing adapter keys")  # told below, as an error
             warnings.simplefilter("ignore", FutureWarning)  # between PEFT and transformers; not for people
+            warnings.simplefilter("ignore", UserWarning)  # such as of missing weights: told below, as an error
             model = PeftModel.from_pretrained(base.model, folder)
     except Exception as error:  # PEFT takes the config as it is: what a damaged one makes it raise can be anything
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -239,17 +249,21 @@ def _load_weights(base: Base, folder: Path, held: set[str]) -> PeftModel:
     if strangers:
         what = f"does not fit {base.name} ({len(strangers)} weights lack their counterpart, such as {min(strangers)})"
         raise ProsodyError(folder, "adapter", what, "give the base that it was trained on")
+    learned, wanted = marker_rows_of(model), range(base.vocabulary, base.vocabulary + len(markers.TOKENS))
+    if sorted(learned) != list(wanted):
+        what = f"has rows {learned} for its markers where this base has {wanted[0]} to {wanted[-1]}"
+        raise ProsodyError(folder / "adapter_config.json", "trainable_token_indices", what, "train it anew")
     return model
 
 
 def stands_alone(folder: Path) -> bool:
     """Whether a whole model is there, and not an adapter."""
-    return all((folder / name).is_file() for name in _MODEL_FILES)
+    return all(os.path.isfile(folder / name) for name in _MODEL_FILES)
 
 
 def _read_card(folder: Path) -> dict[str, Any]:
     """The adapter's card, once the folder is seen to hold what it should."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise ProsodyError(folder, None, "no such adapter folder", "train one (`make train`) or give another --adapter")
     for name in (*(_MODEL_FILES if stands_alone(folder) else _ADAPTER_FILES), CARD_FILE):
         if (folder / name).is_file():
@@ -257,10 +271,12 @@ def _read_card(folder: Path) -> dict[str, Any]:
         if name.endswith(".safetensors"):
             refuse_pickles(folder, name)
         raise ProsodyError(folder, name, "is missing: this is no adapter of Janus Prosody", "give the adapter's folder")
+    if stands_alone(folder) and not os.path.isfile(folder / "tokenizer.json"):
+        raise ProsodyError(folder, "tokenizer.json", "is missing: the model has no tokenizer", "train or merge it anew")
     card = files.read_json(folder / CARD_FILE)
     if not isinstance(card, dict):
         raise ProsodyError(folder / CARD_FILE, None, "names no base, width and vocabulary", "train the adapter anew")
-    full = {"threshold": DEFAULT_THRESHOLD, "window_words": DEFAULT_WINDOW_WORDS} | card
+    full = {"threshold": DEFAULT_THRESHOLD, "window_words": DEFAULT_WINDOW_WORDS, "metrics": {}} | card
     for name, fits in _CARD_FIELDS.items():
         if not fits(full.get(name)):
             what = f"is {json.dumps(full.get(name))}" if name in full else "is missing"
@@ -268,14 +284,14 @@ def _read_card(folder: Path) -> dict[str, Any]:
     return full
 
 
-def refuse_pickles(folder: Path, name: str) -> None:
+def refuse_pickles(folder: Path, name: str, *, remedy: str = "save it as safetensors") -> None:
     """Raise ProsodyError if `folder` holds a pickle, and not the safetensors file `name` that belongs there."""
     if (folder / name).is_file():
         return
     pickles = sorted(p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl"))
     if pickles:
         what = "is a pickle, which can run code when read; it was not opened"
-        raise ProsodyError(folder, pickles[0], what, "save it as safetensors")
+        raise ProsodyError(folder, pickles[0], what, remedy)
 
 
 def _is_reference(value: Any) -> bool:

@@ -40,7 +40,7 @@ def pick_device(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(1, device=wanted)
+        torch.empty(1, device=wanted).tolist()  # "meta" holds no numbers
         if ":" in wanted and wanted.startswith("cuda"):
             torch.cuda.set_device(wanted)  # streams, graphs and counters are the current GPU's
     except (RuntimeError, AssertionError, NotImplementedError) as error:

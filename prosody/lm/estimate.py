@@ -7,7 +7,6 @@ give the time on a named card, by the roofline (Williams et al. 2009).
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ _READING = 0.45  # time to read a text, where learning from it is 1
 _MB = 2**20
 _CONTEXT_MB = 450.0  # what a GPU's driver and libraries take
 _USABLE = 0.9  # of a card's memory; the screen and fragments have the rest
+_LEAST_OF_CARD, _MOST_OF_CARD = 0.01, 1e6  # what its three numbers can be
 _REACHED_FLOPS, _REACHED_BANDWIDTH, _KERNEL_S = 0.4, 0.7, 6e-6  # what small models reach of a card's figures
 
 
@@ -113,32 +113,35 @@ def rehearse(loop: Loop, corpus: Corpus, planned: Sequence[Planned]) -> Rehearsa
 
 def on_this_machine(loop: Loop, seen: Rehearsal, planned: Sequence[Planned], *, held_out_share: float) -> Estimate:
     """Time and memory here. held_out_share: of words, held out for each learned; they are read after each epoch."""
-    import psutil
-
     per_window = seen.saved_mb / seen.windows
-    size = min(loop.micro_batch, loop.parameters.batch_size)
-    memory = _fixed_mb(loop) | {"activations": per_window * size, "logits": seen.logits_mb / seen.windows * size}
+    most = _windows_a_step(planned)
+    size = min(loop.micro_batch, most)
+    fixed = _fixed_mb(loop)
+    memory = fixed | {"activations": per_window * size, "logits": seen.logits_mb / seen.windows * size}
     if not loop.device.startswith("cuda"):  # there only what PyTorch allocates is counted, here and when it is measured
-        memory["program"] = max(0.0, psutil.Process().memory_info().rss / _MB - memory["parameters"])
+        memory["program"] = max(0.0, _resident_mb() - fixed["parameters"])
+    held = fixed["parameters"] + memory.get("program", 0.0)  # is there already
     return Estimate(
         where=f"this machine ({loop.device}, {loop.precision})",
         seconds=len(planned) * seen.seconds * (1 + held_out_share * _READING),
         memory_mb=memory,
         micro_batch=size,
-        accumulation=-(-loop.parameters.batch_size // size),
-        fits=True,
+        accumulation=-(-most // size),
+        fits=sum(memory.values()) - held <= _free_mb(loop.device),
     )
 
 
-def on_card(loop: Loop, seen: Rehearsal, planned: Sequence[Planned], card: Card) -> Estimate:
+def on_card(
+    loop: Loop, seen: Rehearsal, planned: Sequence[Planned], card: Card, *, held_out_share: float = 0.0
+) -> Estimate:
     """Time and memory on a named card, in bfloat16, with the largest micro-batch that fits."""
     fixed = _fixed_mb(loop, in_bfloat16=True) | {"context": _CONTEXT_MB}
     half = 0.6 if loop.precision == "float32" else 1.0  # products are kept in half the bytes, norms are not
     per_window = (seen.saved_mb * half + seen.logits_mb) / seen.windows
-    room = card.memory_gb * 1024 * _USABLE - sum(fixed.values())
-    size = max(1, min(int(room / per_window), loop.parameters.batch_size))
-    accumulation = -(-loop.parameters.batch_size // size)
-    pieces = loop.parameters.batch_size / seen.windows  # such as the one that was seen, in a step
+    room, most = card.memory_gb * 1024 * _USABLE - sum(fixed.values()), _windows_a_step(planned)
+    size = max(1, min(int(room / per_window), most))
+    accumulation = -(-most // size)
+    pieces = most / seen.windows  # such as the one that was seen, in a step
     busy = max(
         pieces * seen.flops / (card.tflops * 1e12 * _REACHED_FLOPS),
         pieces * seen.moved_mb * half * _MB / (card.bandwidth_gb_s * 1e9 * _REACHED_BANDWIDTH),
@@ -146,7 +149,7 @@ def on_card(loop: Loop, seen: Rehearsal, planned: Sequence[Planned], card: Card)
     )
     return Estimate(
         where=card.name,
-        seconds=len(planned) * busy,
+        seconds=len(planned) * busy * (1 + held_out_share * _READING),
         memory_mb=fixed | {"activations": per_window * size, "logits": seen.logits_mb / seen.windows * size},
         micro_batch=size,
         accumulation=accumulation,
@@ -161,7 +164,7 @@ def foresee(
     seen = rehearse(loop, corpus, planned)
     share = len(held_out.words) / max(len(corpus.words), 1)
     here = on_this_machine(loop, seen, planned, held_out_share=share)
-    return [here, on_card(loop, seen, planned, card_of(card))] if card else [here]
+    return [here, on_card(loop, seen, planned, card_of(card), held_out_share=share)] if card else [here]
 
 
 def card_of(name: str) -> Card:
@@ -173,20 +176,44 @@ def card_of(name: str) -> Card:
     except ValueError:
         remedy = f"use {', '.join(CARDS)}, or three numbers: GB, GB/s, TFLOPS, such as 6,192,21"
         raise ProsodyError(None, "card", f"{name!r} is unknown", remedy) from None
-    if not all(0 < one < math.inf for one in (memory, bandwidth, tflops)):
-        raise ProsodyError(None, "card", f"{name!r} holds what is no number above 0", "give such as 6,192,21")
+    if not all(_LEAST_OF_CARD <= one <= _MOST_OF_CARD for one in (memory, bandwidth, tflops)):
+        what = f"{name!r} holds what is no number from {_LEAST_OF_CARD:g} to {_MOST_OF_CARD:g}"
+        raise ProsodyError(None, "card", what, "give such as 6,192,21")
     return Card(f"a card of {memory:g} GB, {bandwidth:g} GB/s, {tflops:g} TFLOPS", memory, bandwidth, tflops)
 
 
+def _windows_a_step(planned: Sequence[Planned]) -> int:
+    return max(len(one.windows) for one in planned)
+
+
 def _fixed_mb(loop: Loop, *, in_bfloat16: bool = False) -> dict[str, float]:
-    """Memory that does not depend on the batch: weights; gradients and two moments of what is trained.
+    """Memory that does not depend on the batch: weights; of what is trained, gradients, two moments, and a copy as it
+    was after the best epoch.
 
     in_bfloat16: with what is frozen held so, as on a GPU.
     """
     trained = sum(w.numel() for w in (loop.trained | loop.of_head).values())
     sizes = [(p, 2 if in_bfloat16 and not p.requires_grad else p.element_size()) for p in loop.model.parameters()]
     weights = sum(p.numel() * size for p, size in sizes)
-    return {"parameters": weights / _MB, "optimizer": 3 * 4 * trained / _MB}
+    return {"parameters": weights / _MB, "optimizer": 4 * 4 * trained / _MB}
+
+
+def _resident_mb() -> float:
+    """Memory that this process has now."""
+    import psutil
+
+    return psutil.Process().memory_info().rss / _MB
+
+
+def _free_mb(device: str) -> float:
+    """Memory that is free on a device."""
+    import psutil
+    import torch
+
+    if device.startswith("cuda"):
+        kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()  # PyTorch's, and not in use
+        return (torch.cuda.mem_get_info()[0] + kept) / _MB
+    return psutil.virtual_memory().available / _MB
 
 
 class _Counted:

@@ -28,21 +28,27 @@ from typing import TYPE_CHECKING, Any
 
 from prosody import files
 from prosody.errors import ProsodyError
+from prosody.lm import state
 
 if TYPE_CHECKING:
     from prosody.lm.lora import LoraParameters
     from prosody.lm.parameters import TrainParameters
 
+_STARTED_BY = "PROSODY_STARTED_BY"  # environment variable: the process that started the launcher
+_LOOK_S = 0.5  # between two looks at whether they are there
 _COMPLAINT = "prosody: "  # begins the line in which a process says what was wrong
-_KNOWN = ("dataset", "out", "base_model", "lora", "train", "resume", "resume_strictly", "card", "run")
+_TEXTS = ("dataset", "out", "base_model", "card", "run")
+_KNOWN = (*_TEXTS, "lora", "train", "resume", "resume_strictly")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train as the file says; returns the exit code: 2 for a mistake in it, told in one line."""
     parser = argparse.ArgumentParser(prog="python -m prosody.lm.train", description=__doc__.partition("\n")[0])
     parser.add_argument("parameters", metavar="FILE.json", type=Path, help="dataset, out, and what is not as usual")
+    path = parser.parse_args(argv).parameters
+    _end_with_launcher()
     try:
-        train_from(parser.parse_args(argv).parameters)
+        train_from(path)
     except ProsodyError as error:
         print(f"{_COMPLAINT}{error}", file=sys.stderr)
         return 2
@@ -71,14 +77,14 @@ def train_from(path: Path) -> None:
     with team(pick_device(parameters.device)) as own:
         trained = train(
             data,
-            load_base(told.get("base_model", BUILT_IN)),
+            load_base(_base_of(path, told.get("base_model", BUILT_IN))),
             lora,
             parameters,
             folder=out / FOLDERS[lora.method],
             run=told.get("run", ""),
             resume_from=_resume_from(path, told.get("resume", "auto")),
-            resume_strictly=told.get("resume_strictly", False) is True,
-            card=str(told.get("card", "")),
+            resume_strictly=told.get("resume_strictly", False),
+            card=told.get("card", ""),
             team=own,
             on_line=(lambda line: print(line, flush=True)) if own.is_first else (lambda line: None),
         )
@@ -106,7 +112,7 @@ def in_processes(
     on from `out/checkpoints`, then has only the figures left to do. on_line gets all that the processes say. Raises
     ProsodyError if they fail; they end when the caller is interrupted.
     """
-    base = str(Path(base_model).resolve()) if Path(base_model).is_dir() else base_model
+    base = str(Path(base_model).resolve()) if os.path.isdir(base_model) else base_model
     if parameters.batch_size < n_processes:
         what = f"{n_processes} would share {parameters.batch_size} window a step"
         raise ProsodyError(None, "processes", what, f"give batch_size={n_processes} or more")
@@ -121,9 +127,9 @@ def in_processes(
         "card": card,
         "run": run,
     }
-    out.mkdir(parents=True, exist_ok=True)
     path = out / "training.json"
-    files.write_json(path, told, overwrite=True)
+    with state.locked(out / state.FOLDER):  # of a training that is at work there the file stays as it is
+        files.write_json(path, told, overwrite=True)
     _launch(n_processes, path, on_line)
 
 
@@ -133,6 +139,7 @@ def _launch(n_processes: int, path: Path, on_line: Callable[[str], None]) -> Non
     threads = str(max(1, (os.cpu_count() or 1) // n_processes))
     # Windows' torch is built without libuv, and its pipes are not UTF-8
     environment = {"OMP_NUM_THREADS": threads, "USE_LIBUV": "0", "PYTHONUTF8": "1"} | os.environ
+    environment[_STARTED_BY] = str(os.getpid())
     with subprocess.Popen(
         [sys.executable, *launcher, "-m", "prosody.lm.train", str(path)],
         stdout=subprocess.PIPE,
@@ -154,6 +161,33 @@ def _launch(n_processes: int, path: Path, on_line: Callable[[str], None]) -> Non
     if running.returncode:
         what = f"ended with code {running.returncode}" + (f" ({why.removeprefix(_COMPLAINT)})" if why else "")
         raise ProsodyError(path, f"{n_processes} processes", what, "read the lines above, or train with processes=1")
+
+
+def _end_with_launcher() -> None:
+    """Where a launcher started this process, end when the launcher, or what started that one, is gone.
+
+    However they died: alone, this process would wait for the others of the team, or train on unseen.
+    """
+    import threading
+    import time
+
+    import psutil
+
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return
+    numbers = [os.getppid(), *filter(None, [int(os.environ.get(_STARTED_BY, "0"))])]
+    try:
+        others = [psutil.Process(number) for number in numbers]
+    except psutil.NoSuchProcess:
+        os._exit(1)
+
+    def look() -> None:
+        with suppress(psutil.NoSuchProcess):
+            while all(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in others):
+                time.sleep(_LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()
 
 
 def _end(pid: int) -> None:
@@ -184,11 +218,21 @@ def _read(path: Path) -> Mapping[str, Any]:
     for name in ("dataset", "out"):
         if not isinstance(told.get(name), str) or not told[name]:
             raise ProsodyError(path, name, "is missing, or no text", "name a folder")
-    for name in told:
+    for name, value in told.items():
         if name not in _KNOWN:
             raise ProsodyError(path, name, "is unknown", f"use {', '.join(_KNOWN)}")
+        if name in _TEXTS and not (isinstance(value, str) and "\0" not in value):
+            raise ProsodyError(path, name, f"is {value!r:.40}", "give a text")
+    if not isinstance(told.get("resume_strictly", False), bool):
+        raise ProsodyError(path, "resume_strictly", f"is {told['resume_strictly']!r:.40}", "give true or false")
     _resume_from(path, told.get("resume", "auto"))
     return told
+
+
+def _base_of(path: Path, name: str) -> str:
+    """A base's name as `load_base` takes it: a folder's path starts at the file's folder, as all paths there."""
+    beside = path.parent / name
+    return str(beside) if os.path.isdir(beside) else name
 
 
 def _resume_from(path: Path, told: Any) -> list[Path] | None:
@@ -209,8 +253,13 @@ def _made(path: Path, part: str, values: Any, kind: type) -> Any:
         if name not in known:
             raise ProsodyError(path, f"{part}.{name}", "is unknown", f"use {', '.join(known)}")
         usual = known[name].default
-        if isinstance(value, bool) or not isinstance(value, _like(usual)):
-            raise ProsodyError(path, f"{part}.{name}", f"is {value!r}", f"give one such as {usual!r}")
+        fits = isinstance(value, _like(usual)) and not isinstance(value, bool)
+        if isinstance(value, int):  # JSON knows numbers of any length
+            fits = fits and abs(value) < 1 << 63
+        if isinstance(value, list):
+            fits = fits and all(isinstance(one, str) for one in value)
+        if not fits:
+            raise ProsodyError(path, f"{part}.{name}", f"is {value!r:.40}", f"give one such as {usual!r}")
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 

@@ -167,14 +167,17 @@ class Loop:
                     own = batch.example == i
                     one = predicted[own] if predicted is not None else None
                     found[n] = ({t: share[own].cpu() for t, share in shares.items()}, one)
-        loss = total / max(slots.n_labelled(examples), 1)
+        loss, loss_acoustic = total / max(slots.n_labelled(examples), 1), heard / n_heard if n_heard else None
         if not math.isfinite(loss):
             raise ProsodyError(None, "training", f"the held-out loss became {loss}", "lower learning_rate")
+        if loss_acoustic is not None and not math.isfinite(loss_acoustic):
+            what = f"the held-out loss of the measurements became {loss_acoustic}"
+            raise ProsodyError(None, "training", what, "lower learning_rate_head")
         parts = [found[n] for n in range(len(examples))]
         self.seconds += time.perf_counter() - begun
         return Said(
             loss=loss,
-            loss_acoustic=heard / n_heard if n_heard else None,
+            loss_acoustic=loss_acoustic,
             probabilities={
                 t: [p for part, _ in parts for p in part[t].tolist()] for t in slots.tokens_of(self.choices)
             },
@@ -281,9 +284,10 @@ class Loop:
         if not (math.isfinite(text) and math.isfinite(heard)):
             words = ", ".join(f"{a + 1} to {b}" for a, b in planned.windows[:3])
             more = f" and {len(planned.windows) - 3} windows more" if len(planned.windows) > 3 else ""
-            which = f"loss became {text}" if not math.isfinite(text) else f"loss of the measurements became {heard}"
+            is_text = not math.isfinite(text)
+            which = f"loss became {text}" if is_text else f"loss of the measurements became {heard}"
             what = f"the {which} at step {planned.step}, words {words}{more}"
-            raise ProsodyError(None, "training", what, "lower learning_rate")
+            raise ProsodyError(None, "training", what, f"lower learning_rate{'' if is_text else '_head'}")
         torch.nn.utils.clip_grad_norm_(self.trained.values(), self.parameters.clip)
         if self.of_head:
             torch.nn.utils.clip_grad_norm_(self.of_head.values(), self.parameters.clip)

@@ -164,7 +164,7 @@ def attach(base: Base, parameters: LoraParameters, *, seed: int = 0) -> tuple[Pe
     targets = parameters.targets or attention_targets(base.model)
     if targets == (ALL_LINEAR,):
         targets = linear_targets(base.model)
-    _check_targets(base.model, targets)
+    _check_targets(base.model, targets, rank=parameters.r)
     config = LoraConfig(
         r=parameters.r,
         lora_alpha=parameters.alpha,
@@ -200,16 +200,23 @@ def _layers(model: PreTrainedModel) -> list[int]:
     return list(range(first_upper_layer(n_layers), n_layers))
 
 
-def _check_targets(model: PreTrainedModel, targets: Sequence[str]) -> None:
-    names = [name for name, _ in model.named_modules()]
+def _check_targets(model: PreTrainedModel, targets: Sequence[str], *, rank: int) -> None:
+    """Raise ProsodyError for a target that names no layer, and for a rank that no target's matrix has."""
+    modules, highest = dict(model.named_modules()), 0
     for target in targets:
-        if not any(name == target or name.endswith(f".{target}") for name in names):
+        named = [one for name, one in modules.items() if name == target or name.endswith(f".{target}")]
+        if not named:
             raise ProsodyError(
                 None,
                 "lora targets",
                 f"no layer of this base is named {target!r}",
                 f"use one such as {', '.join(attention_targets(model))}",
             )
+        shapes = [one.weight.shape for one in named if getattr(one, "weight", None) is not None]
+        highest = max([highest, *(min(shape) for shape in shapes)])
+    if highest and rank > highest:
+        what = f"{rank} is more than the {highest} that the matrices of this base have"
+        raise ProsodyError(None, "lora r", what, "give less, such as 16")
 
 
 def row_vectors(model: PeftModel, tokenizer: MarkerTokenizer, tokens: Sequence[str] = markers.TOKENS) -> Tensor:
@@ -224,6 +231,12 @@ def row_vectors(model: PeftModel, tokenizer: MarkerTokenizer, tokens: Sequence[s
     known = list(learned.token_indices["default"])  # asked through `embedding`, PEFT copies the whole table each time
     delta = learned.trainable_tokens_delta["default"]
     return delta[constant(tuple(known.index(row) for row in rows), delta.device)]
+
+
+def marker_rows_of(model: PeftModel) -> list[int]:
+    """The embedding rows that an adapter has learned."""
+    learned = getattr(model.get_input_embeddings(), "token_adapter", None)
+    return [] if learned is None else list(learned.token_indices["default"])
 
 
 def frozen_embedding(model: PeftModel) -> Module:

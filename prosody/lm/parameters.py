@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from prosody.errors import ProsodyError
 from prosody.lm.slots import READINGS
 
+_TOO_MUCH = 1e38  # for float32
+
 
 @dataclass(frozen=True)
 class TrainParameters:
@@ -45,13 +47,13 @@ class TrainParameters:
             if not (isinstance(value, int) and value >= least):
                 raise ProsodyError(None, name, f"is {value}", f"give a whole number from {least}")
         for name in ("learning_rate", "learning_rate_rows", "learning_rate_head", "clip"):
-            if not 0 < getattr(self, name) < math.inf:
+            if not 0 < getattr(self, name) < _TOO_MUCH:
                 raise ProsodyError(None, name, f"is {getattr(self, name)}", "give a number above 0, such as 1e-3")
         for name in ("warmup", "threshold", "weight_decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ProsodyError(None, name, f"is {getattr(self, name)}", "give a number from 0 to 1")
         for name in ("acoustic", "checkpoint_s"):
-            if not 0 <= getattr(self, name) < math.inf:
+            if not 0 <= getattr(self, name) < _TOO_MUCH:
                 raise ProsodyError(None, name, f"is {getattr(self, name)}", "give a number from 0")
         if not 0 <= self.seed < 1 << 63:
             raise ProsodyError(None, "seed", f"is {self.seed}", "give a whole number from 0, of 18 digits at most")

@@ -63,30 +63,40 @@ def find(
     """The checkpoint to go on from, or None to start anew.
 
     own: this training's folder of checkpoints; others: of trainings cut short, the first that fits is taken; None:
-    start anew, whatever there is. Raises ProsodyError if `own` holds an unfinished training on something else;
-    strictly: also if none of the others fits.
+    start anew, whatever there is. Checkpoints of something else stay until the new training has saved its first.
+    Raises ProsodyError if `own` holds an unfinished training on something else; strictly: if the others are needed and
+    one of them does not fit.
     """
     if others is None:
-        state.clear(own)
         return None
-    found = state.latest(own, on_line=on_line)
-    if found is not None:
-        changed = _changes(found.facts.get("identity", {}), wanted)
-        if not changed:
-            return found
-        if not found.facts.get("finished"):
-            what = f"holds a training, cut short, of which something changed since: {'; '.join(changed)}"
-            raise ProsodyError(own, None, what, _NEVER)
-        state.clear(own)
+    fitting, last, changed = _fitting(own, wanted, on_line)
+    if fitting:
+        return fitting
+    if last and not last.facts.get("finished"):
+        what = f"holds a training, cut short, of which something changed since: {'; '.join(changed)}"
+        raise ProsodyError(own, None, what, _NEVER)
     for folder in others:
-        found = state.latest(folder, on_line=on_line)
-        changed = _changes(found.facts.get("identity", {}), wanted) if found else ["it left no whole checkpoint"]
-        if not changed:
-            return found
+        fitting, _, changed = _fitting(folder, wanted, on_line)
+        if fitting:
+            return fitting
         if strictly:
             raise ProsodyError(folder, None, f"something changed since: {'; '.join(changed)}", _NEVER)
         on_line(f"Not going on from {folder.parent.parent.name}: {'; '.join(changed)}")
     return None
+
+
+def _fitting(
+    folder: Path, wanted: Mapping[str, Any], on_line: Callable[[str], None]
+) -> tuple[state.State | None, state.State | None, list[str]]:
+    """The last checkpoint of the training that is wanted; the last of any, and in what that differs."""
+    last, changed = None, ["it left no whole checkpoint"]
+    for found in state.found_in(folder, on_line=on_line):
+        differs = _changes(found.facts.get("identity", {}), wanted)
+        if not differs:
+            return found, last, changed
+        if last is None:
+            last, changed = found, differs
+    return None, last, changed
 
 
 @contextmanager
@@ -112,15 +122,19 @@ def facts(wanted: Mapping[str, Any], loop: Loop, trained: Trained, *, finished: 
 
 
 def put_facts(told: Mapping[str, Any], loop: Loop, trained: Trained) -> None:
-    """Put back what `facts` told."""
+    """Put back what `facts` told. Raises ProsodyError if it lacks something."""
     from prosody.lm.train import Epoch
 
-    loop.reference = Reference(told["reference"]["scale"], told["reference"]["offsets"])
-    loop.foreseen = Estimate(**told["foreseen"]) if told["foreseen"] else None
-    trained.steps = [Step(*one) for one in told["steps"]]
-    trained.epochs = [Epoch(*one) for one in told["epochs"]]
-    trained.placed_untuned = [tuple(slot) for slot in told["placed_untuned"]]
-    loop.seconds = told["seconds"]
+    try:
+        loop.reference = Reference(told["reference"]["scale"], told["reference"]["offsets"])
+        loop.foreseen = Estimate(**told["foreseen"]) if told["foreseen"] else None
+        trained.steps = [Step(*one) for one in told["steps"]]
+        trained.epochs = [Epoch(*one) for one in told["epochs"]]
+        trained.placed_untuned = [tuple(slot) for slot in told["placed_untuned"]]
+        loop.seconds = float(told["seconds"])
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"lacks what a training goes on from ({error})"
+        raise ProsodyError(None, "checkpoint", what, "train anew: resume=never") from error
 
 
 def _changes(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 A checkpoint is a folder `step_000120/` with `state.safetensors` (weights and the optimizer's moments) and `state.json`
 (everything else, and both files' hashes). It appears under its name only when it is whole and on the disk; the last two
-are kept. Nothing is pickled, and a pickle is not read.
+of a training are kept. Nothing is pickled, and a pickle is not read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ FOLDER = "checkpoints"
 FORMAT_VERSION = 1
 _TENSORS, _FACTS, _LOCK = "state.safetensors", "state.json", ".lock"
 _NAME = re.compile(r"step_(\d{6,})")
-_KEPT = 2
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,11 @@ def locked(folder: Path) -> Iterator[None]:
     with files.telling(folder):
         folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ProsodyError(folder, None, "another training is at work there", "wait for it, or end it") from None
+    with files.telling(folder / _LOCK):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ProsodyError(folder, None, "another training is at work there", "wait for it, or end it") from None
     try:
         for left in folder.glob(".tmp-*"):  # of a training that was killed while it saved
             files.remove_folder(left)
@@ -61,18 +61,17 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def save(folder: Path, state: State) -> Path:
-    """Write a checkpoint, whole or not at all, then remove those before the last two. Returns its folder.
+def save(folder: Path, state: State, *, before: int | None = None) -> Path:
+    """Write a checkpoint, whole or not at all, then remove the others. Returns its folder.
 
+    before: the step of this training's last one, which stays; whatever else is removed, also another training's.
     Raises ProsodyError if it cannot be written, as on a full disk; the earlier ones are intact then.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    path = folder / f"step_{state.step:06d}"
-    if path.exists():  # the same steps give the same state
-        files.remove_folder(path)
-    with files.new_folder(path) as work, files.named(work, path):
+    path = _path(folder, state.step)
+    with files.new_folder(path, overwrite=True) as work, files.named(work, path):
         try:
             save_file({name: one.detach().cpu().contiguous() for name, one in state.tensors.items()}, work / _TENSORS)
         except SafetensorError as error:  # how it tells of a full disk
@@ -81,48 +80,48 @@ def save(folder: Path, state: State) -> Path:
         facts["tensors_sha256"] = files.sha256(work / _TENSORS)
         facts["facts_sha256"] = _digest(facts)
         files.write_json(work / _FACTS, facts)
-    for _, old in _checkpoints(folder)[:-_KEPT]:
-        files.remove_folder(old)
+    for step, old in _checkpoints(folder):
+        if step not in (before, state.step):
+            files.remove_folder(old)
     return path
 
 
-def latest(folder: Path, *, on_line: Callable[[str], None]) -> State | None:
-    """The last whole checkpoint; None if there is none. on_line is told of each one that is damaged and passed over.
+def found_in(folder: Path, *, on_line: Callable[[str], None]) -> Iterator[State]:
+    """The whole checkpoints, the last one first. on_line is told of each one that is damaged and passed over.
 
     Raises ProsodyError for a pickle where safetensors belong.
     """
+    from prosody.lm.checkpoint import refuse_pickles
+
     for step, path in reversed(_checkpoints(folder)):
+        refuse_pickles(path, _TENSORS, remedy=f"remove {path.name}; the checkpoint before it is used then")
         try:
-            return _read(path, step)
+            yield _read(path, step)
         except ProsodyError as error:
-            if "pickle" in error.what:
-                raise
             on_line(f"warning  {error.path}: {error.what}; the checkpoint before it is used")
-    return None
-
-
-def clear(folder: Path) -> None:
-    """Remove all checkpoints."""
-    for _, path in _checkpoints(folder):
-        files.remove_folder(path)
 
 
 def _read(path: Path, step: int) -> State:
     """One checkpoint, with its hashes checked."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from prosody.lm.checkpoint import refuse_pickles
-
-    refuse_pickles(path, _TENSORS)
     held = files.read_json(path / _FACTS)
     if not isinstance(held, dict) or held.get("facts_sha256") != _digest(held) or held.get("step") != step:
         raise ProsodyError(path / _FACTS, None, "is damaged", "resume from the one before")
-    if held["format_version"] != FORMAT_VERSION:
+    if held.get("format_version") != FORMAT_VERSION or not isinstance(held.get("facts"), dict):
         raise ProsodyError(path / _FACTS, None, "is of another version", "train anew: resume=never")
-    if files.sha256(path / _TENSORS) != held["tensors_sha256"]:
+    if files.sha256(path / _TENSORS) != held.get("tensors_sha256"):
         raise ProsodyError(path / _TENSORS, None, "is damaged", "resume from the one before")
-    tensors = {name: one.clone() for name, one in load_file(path / _TENSORS).items()}  # no longer mapped from the file
-    return State(step, tensors, held["facts"])
+    try:
+        mapped = load_file(path / _TENSORS)
+    except (SafetensorError, OSError) as error:
+        raise ProsodyError(path / _TENSORS, None, f"is damaged ({error})", "resume from the one before") from error
+    return State(step, {name: one.clone() for name, one in mapped.items()}, held["facts"])  # no longer on the file
+
+
+def _path(folder: Path, step: int) -> Path:
+    return folder / f"step_{step:06d}"
 
 
 def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
@@ -132,6 +131,9 @@ def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
 
 
 def _digest(facts: Mapping[str, Any]) -> str:
-    """Hash of what a `state.json` says, but for the hash itself."""
+    """Hash of what a `state.json` says, but for the hash itself; "" if it holds a number that JSON does not know."""
     told = {name: value for name, value in facts.items() if name != "facts_sha256"}
-    return hashlib.sha256(json.dumps(told, sort_keys=True, allow_nan=False).encode()).hexdigest()
+    try:
+        return hashlib.sha256(json.dumps(told, sort_keys=True, allow_nan=False).encode()).hexdigest()
+    except ValueError:  # such as 1e999, which is read as infinity
+        return ""

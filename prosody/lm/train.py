@@ -106,6 +106,7 @@ def train(
     lora, parameters, team = lora or LoraParameters(), parameters or TrainParameters(), team or Team()
     if card:
         estimate.card_of(card)
+    files.check_new_folder(folder, overwrite=True)
     session = _Session(dataset, base, lora, parameters, team, on_line)
     checkpoints = folder.parent / state.FOLDER
     with resume.keeping(checkpoints, session.team):
@@ -185,6 +186,7 @@ class _Session:
         self.rows_before = row_vectors(model, tokenizer).tolist()
         self.best: dict[str, Tensor] = {}
         self._saved_at = time.monotonic()
+        self._saved_step: int | None = None
 
     def foresee(self, card: str = "") -> list[estimate.Estimate]:
         """What this training will cost here and, if one is named, on a card."""
@@ -204,6 +206,7 @@ class _Session:
                 self.on_line(f"Estimate | {one}")
             return
         loop.restore(found.tensors, n_steps=found.step)
+        self._saved_step = found.step
         self.best = {n.removeprefix("best."): t for n, t in found.tensors.items() if n.startswith("best.")}
         resume.put_facts(found.facts, loop, trained)
         self.on_line(f"Going on after step {found.step} of {len(self.planned)}")
@@ -247,7 +250,8 @@ class _Session:
             return
         tensors = self.loop.tensors() | {f"best.{name}": tensor for name, tensor in self.best.items()}
         facts = resume.facts(self.identity, self.loop, self.trained, finished=self.is_finished())
-        state.save(checkpoints, state.State(step, tensors, facts))
+        state.save(checkpoints, state.State(step, tensors, facts), before=self._saved_step)
+        self._saved_step = step
 
     def finish(self, folder: Path, about: Mapping[str, Any]) -> Trained:
         """Put the best epoch's weights back, measure it once more for all figures, and write the adapter."""

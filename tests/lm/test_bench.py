@@ -163,3 +163,11 @@ def test_what_cannot_be_done_is_told_in_one_line(tmp_path, capsys, words, told):
     assert code == 2
     assert told in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("label", "which"), [("0", "without prominence"), ("2", "prominent")])
+def test_words_of_one_kind_teach_nothing(tmp_path, capsys, label, which):
+    text = corpus(2).replace("\t0\t0\t", f"\t{label}\t0\t").replace("\t2\t0\t", f"\t{label}\t0\t")
+    text = text.replace("\t1\t0\t", f"\t{label}\t0\t")
+    assert main(["bench", "text", "--train", str(write(tmp_path / "a.txt", text)), "--splits", "2"]) == 2
+    assert f"a.txt: all words to learn from are {which}: nothing to tell apart" in capsys.readouterr().err

@@ -185,7 +185,7 @@ def test_saving_that_fails_midway_leaves_the_earlier_adapter(tiny, tmp_path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(type(model), "save_pretrained", half)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ProsodyError, match="adapter: the disk is full — make room, then run it again"):
         save_adapter(model, tiny, folder, card=LEAST | {"run": "second"})
     assert files_of(folder) == before
     assert [p.name for p in tmp_path.iterdir()] == ["adapter"]
@@ -228,7 +228,7 @@ def test_an_adapter_for_more_or_fewer_layers_is_refused(trained, tmp_path, n_lay
 
 def test_an_adapter_whose_base_is_gone_says_so(copy, tmp_path):
     edit(copy / CARD, base=str(tmp_path / "gone"))
-    refused(copy, re.escape(f"{tmp_path / 'gone'}: base model: cannot be loaded"))
+    refused(copy, re.escape(f"{tmp_path / 'gone'}: base model: no such folder"))
 
 
 def test_a_folder_that_is_not_there(tmp_path):
@@ -309,6 +309,7 @@ def test_a_config_of_other_weights_is_refused(copy, change):
     "change",
     [
         {"base": None}, {"base": ""}, {"base": 7}, {"width": "32"}, {"vocabulary": None}, {"vocabulary": True},
+        {"metrics": []}, {"metrics": None},
         {"threshold": "0.4"}, {"threshold": 4}, {"window_words": 0}, {"window_words": 9.5},
     ],
     ids=str,
@@ -330,6 +331,15 @@ def test_a_card_that_is_none_is_refused(copy, text, message):
 def test_an_adapter_of_an_earlier_layout_is_refused(copy):
     edit(copy / CARD, format_version=1)
     refused(copy, re.escape(f"{copy / CARD}: format_version: is 1 — train the adapter anew"))
+
+
+def test_rows_that_are_not_the_markers_are_refused(copy):
+    edit(copy / CONFIG, trainable_token_indices=[1, 2, 3, 4, 5, 6, 7])
+    refused(copy, re.escape(f"{copy / CONFIG}: trainable_token_indices: has rows [1, 2, 3, 4, 5, 6, 7] for its"))
+
+
+def test_a_name_that_is_too_long():
+    refused(Path("a" * 300), "aaa.*: no such adapter folder")
 
 
 def test_a_card_that_says_nothing_of_windows_marks_all_the_same(copy):

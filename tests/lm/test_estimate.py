@@ -79,7 +79,23 @@ def test_a_small_card_gets_small_pieces_and_the_smallest_none(new_base):
     assert found[0.6].accumulation > found[1.2].accumulation >= found[4000].accumulation == 1
 
 
-@pytest.mark.parametrize("name", ["rtx9999", "6", "6,192", "6,192,x", "0,192,21", ""])
+def test_a_batch_of_more_windows_than_there_are_is_told_as_what_there_are(new_base):
+    how = replace(HOW, batch_size=100_000)
+    for one in foresee(rule_book(20), new_base(), None, how, card="rtx4050", on_line=lambda line: None):
+        assert one.micro_batch == 12  # all there are of 30 words
+        assert one.accumulation == 1
+
+
+def test_what_this_machine_has_no_memory_for_is_told(new_base, monkeypatch):
+    monkeypatch.setattr(estimate, "_free_mb", lambda device: 0.5)
+    here = foresee(rule_book(20), new_base(), None, HOW, on_line=lambda line: None)[0]
+    assert not here.fits
+    assert str(here).endswith("does not fit: give a smaller window_words")
+
+
+@pytest.mark.parametrize(
+    "name", ["rtx9999", "6", "6,192", "6,192,x", "0,192,21", "6,1e-320,21", "1e308,1e308,1e308", "inf,1,1", ""]
+)
 def test_an_unknown_card_is_refused(name):
     with pytest.raises(ProsodyError, match=r"^card: "):
         estimate.card_of(name)

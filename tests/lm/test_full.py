@@ -127,6 +127,13 @@ def test_a_model_without_all_its_weights_is_refused(damaged, how, told, capsys):
     assert told in capsys.readouterr().err
 
 
+def test_a_model_without_its_tokenizer_is_refused(damaged, capsys):
+    folder = damaged(dict)
+    (folder / "tokenizer.json").unlink()
+    assert main(["mark", TEXT, "--adapter", str(folder)]) == 2
+    assert "tokenizer.json: is missing: the model has no tokenizer" in capsys.readouterr().err
+
+
 def test_a_model_of_another_shape_than_its_card_tells_is_refused(damaged, capsys):
     folder = damaged(dict)
     card = folder / "janus_prosody.json"

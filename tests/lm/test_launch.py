@@ -2,14 +2,18 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 from lm_data import rule_book, save_book
 
 from prosody import dataset
 from prosody.errors import ProsodyError
+from prosody.lm import state
 from prosody.lm.base import load_base
 from prosody.lm.launch import in_processes, main
 from prosody.lm.lora import LoraParameters
@@ -51,8 +55,8 @@ def launch(path, *, processes=1):
     command = [sys.executable, *starter, "-m", "prosody.lm.train", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    state = sorted((path.with_suffix("") / "checkpoints").glob("step_*"))[-1] / "state.json"
-    return [(one[0], one[4], one[5]) for one in json.loads(state.read_text())["facts"]["steps"]], done.stdout
+    facts = sorted((path.with_suffix("") / "checkpoints").glob("step_*"))[-1] / "state.json"
+    return [(one[0], one[4], one[5]) for one in json.loads(facts.read_text())["facts"]["steps"]], done.stdout
 
 
 def test_a_file_of_parameters_trains(parameters, tmp_path):
@@ -90,6 +94,15 @@ def test_two_processes_take_the_same_steps_as_one(parameters, tmp_path):
         ({"lora": []}, "lora: is no JSON object — give some of r"),
         ({"resume": "maybe"}, "resume: is 'maybe' — use auto or never"),
         ({"dataset": "nowhere"}, "not found"),
+        ({"base_model": 5}, "base_model: is 5 — give a text"),
+        ({"base_model": None}, "base_model: is None — give a text"),
+        ({"base_model": "models/nowhere/at/all"}, "models/nowhere/at/all: base model: no such folder"),
+        ({"run": 7}, "run: is 7 — give a text"),
+        ({"card": ["rtx4050"]}, "card: is ['rtx4050'] — give a text"),
+        ({"resume_strictly": "yes"}, "resume_strictly: is 'yes' — give true or false"),
+        ({"lora": {"targets": [1]}}, "lora.targets: is [1] — give one such as ()"),
+        ({"train": {"clip": 10**400}}, "train.clip: is 1000000000"),
+        ({"train": {"device": "meta"}}, "device: there is no 'meta' here"),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line(parameters, capsys, changes, told):
@@ -97,6 +110,12 @@ def test_a_mistake_in_the_file_is_one_line(parameters, capsys, changes, told):
     err = capsys.readouterr().err
     assert told in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_base_given_as_a_folder_beside_the_file_is_found(parameters, tmp_path, tiny_folder, monkeypatch):
+    shutil.copytree(tiny_folder, tmp_path / "base")
+    monkeypatch.chdir("/")
+    assert main([str(parameters("beside", base_model="base"))]) == 0
 
 
 def test_a_file_that_is_not_there_or_no_object(tmp_path, capsys):
@@ -131,6 +150,35 @@ def test_a_training_in_two_processes_ends_in_this_one(tmp_path, tiny_folder):
     assert two.metrics["macro_f1"] == pytest.approx(one.metrics["macro_f1"])
     assert json.loads((tmp_path / "two" / "metrics.json").read_text())["processes"] == 2
     assert any(line.startswith("Going on after step") for line in lines)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="kills by signal")
+@pytest.mark.parametrize("killed", ["the launcher", "what started it"])
+def test_processes_end_with_what_started_them(parameters, tmp_path, killed):
+    path = parameters("long", train={"epochs": 100_000, "batch_size": 4, "window_words": 20, "device": "cpu"})
+    starter = f"from pathlib import Path; from prosody.lm.launch import _launch; _launch(2, Path({str(path)!r}), print)"
+    with subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as first:
+        one = psutil.Process(first.pid)
+        while len(members := one.children(recursive=True)) < 3:
+            time.sleep(0.1)
+        time.sleep(5)  # they are rehearsing, or at work
+        (members[0] if killed == "the launcher" else one).kill()
+        _, left = psutil.wait_procs(members, timeout=10)
+        for other in left:
+            other.kill()
+        assert not left
+
+
+def test_what_another_training_was_told_stays_while_it_is_at_work(tmp_path, tiny_folder):
+    data, out = saved(tmp_path / "dataset"), tmp_path / "out"
+    out.mkdir()
+    (out / "training.json").write_text("its own")
+    how = TrainParameters(epochs=1, batch_size=4, device="cpu")
+    told = "checkpoints: another training is at work there"
+    with state.locked(out / state.FOLDER), pytest.raises(ProsodyError, match=told):
+        in_processes(2, data.folder, str(tiny_folder), LoraParameters(), how, out=out)
+    assert (out / "training.json").read_text() == "its own"
 
 
 def test_processes_that_fail_are_told_of_with_their_reason(tmp_path, tiny_folder):

@@ -65,7 +65,7 @@ def test_steps_count_up_and_time_runs(trained):
         *[
             (name, value)
             for name in ("learning_rate", "learning_rate_rows", "learning_rate_head", "clip")
-            for value in (0, -1e-3, math.nan, math.inf)
+            for value in (0, -1e-3, math.nan, math.inf, 10**400)
         ],
         *[(name, value) for name in ("warmup", "threshold", "weight_decay") for value in (-0.1, 1.1, math.nan)],
         *[(name, value) for name in ("micro_batch", "patience") for value in (-1, 1.5, math.nan)],

@@ -192,6 +192,11 @@ def test_targets_that_cannot_be_are_refused(tiny, targets, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_rank_that_no_matrix_has_is_refused_before_memory_is_taken(tiny):
+    with pytest.raises(ProsodyError, match=r"^lora r: 10000000 is more than the 32 that the matrices of this base"):
+        attach(tiny, LoraParameters(r=10_000_000))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -82,7 +82,9 @@ def test_an_earlier_model_is_replaced_only_where_that_is_asked_for(trained, tmp_
 
 def test_the_command(trained, tmp_path, capsys):
     assert main(["merge", "-o", str(tmp_path / "model"), "--adapter", str(trained.folder)]) == 0
-    assert "a stand-alone model, " in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "a stand-alone model, " in err
+    assert len(err.splitlines()) == 2  # no bars
     assert (tmp_path / "model" / "model.safetensors").is_file()
     assert main(["merge", "-o", str(tmp_path / "model"), "--adapter", str(trained.folder)]) == 2
     assert "already exists — give another name, or --overwrite" in capsys.readouterr().err

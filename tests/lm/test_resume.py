@@ -216,6 +216,38 @@ def test_a_finished_training_makes_way_for_another(run, whole):
     assert trace(result) != trace(whole[0])
 
 
+@pytest.mark.parametrize("resume_from", [(), None])
+def test_a_finished_training_s_checkpoints_stay_until_the_next_has_its_own(run, whole, tmp_path, resume_from):
+    checkpoints = tmp_path / "whole" / "artifacts" / state.FOLDER
+    before = sorted(p.name for p in checkpoints.iterdir())
+    other = replace(HOW, seed=5)
+    assert run("whole", how=other, until=1, resume_from=resume_from)[0] is None  # cut short before its first checkpoint
+    assert sorted(p.name for p in checkpoints.iterdir()) == before
+    assert "Going on after step 12 of 12" in run("whole")[2]
+    run("whole", how=other, until=3, resume_from=resume_from)
+    assert sorted(p.name for p in checkpoints.glob("step*")) == ["step_000001", "step_000002"]
+    assert "Going on after step 2 of 12" in run("whole", how=other)[2]
+
+
+def test_two_trainings_whose_checkpoints_lie_together_each_go_on(run, whole, tmp_path):
+    """As after a kill between the first checkpoint of a training and the removal of another's."""
+    run("other", how=replace(HOW, seed=5), until=3)
+    run("cut", until=8)
+    (there, here) = (tmp_path / name / "artifacts" / state.FOLDER for name in ("other", "cut"))
+    shutil.copytree(there / "step_000002", here / "step_000002")
+    _, _, lines = run("cut", how=replace(HOW, seed=5), until=4)
+    assert "Going on after step 2 of 12" in lines
+
+
+def test_facts_that_lack_something_are_told_in_one_line(run, tmp_path):
+    run("cut", until=3)
+    checkpoints = tmp_path / "cut" / "artifacts" / state.FOLDER
+    last = next(state.found_in(checkpoints, on_line=print))
+    state.save(checkpoints, state.State(2, last.tensors, {"identity": last.facts["identity"]}))
+    with pytest.raises(ProsodyError, match=r"checkpoint: lacks what a training goes on from \('reference'\) — train"):
+        run("cut")
+
+
 def test_without_its_checkpoints_it_starts_anew(run, whole, tmp_path):
     run("cut", until=8)
     shutil.rmtree(tmp_path / "cut" / "artifacts" / state.FOLDER)

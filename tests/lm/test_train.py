@@ -267,6 +267,24 @@ def test_a_training_that_fails_leaves_the_earlier_adapter(train_briefly, trained
     assert files_of(folder) == before
 
 
+@pytest.mark.parametrize(("window_words", "which"), [(60, "loss"), (1000, "held-out loss")])
+def test_measurements_out_of_bounds_are_told_with_the_rate_to_lower(train_briefly, window_words, which):
+    told = f"training: the {which} of the measurements became .* — lower learning_rate_head$"
+    with pytest.raises(ProsodyError, match=told):
+        train_briefly(
+            rule_book(8, measured=True), learning_rate_head=1e37, window_words=window_words, epochs=2, acoustic=1.0
+        )
+
+
+def test_a_file_where_the_adapter_belongs_is_told_before_the_first_step(train_briefly, tmp_path):
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "janus_prosody_lora").write_text("mine")
+    with pytest.raises(ProsodyError, match="janus_prosody_lora: is no folder — move it away, or give another name"):
+        train_briefly()
+    assert (tmp_path / "adapter" / "janus_prosody_lora").read_text() == "mine"
+    assert len(list((tmp_path / "adapter").iterdir())) == 1
+
+
 def test_windows_too_long_for_the_base_are_refused(train_briefly):
     with pytest.raises(ProsodyError, match=r"^window_words: .* too many for this base"):
         train_briefly(rule_book(80), window_words=5000)
