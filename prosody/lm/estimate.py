@@ -192,7 +192,7 @@ def _fixed_mb(loop: Loop, *, in_bfloat16: bool = False) -> dict[str, float]:
 
     in_bfloat16: with what is frozen held so, as on a GPU.
     """
-    trained = sum(w.numel() for w in (loop.trained | loop.of_head).values())
+    trained = sum(w.numel() for w in loop.learned.weights.values())
     sizes = [(p, 2 if in_bfloat16 and not p.requires_grad else p.element_size()) for p in loop.model.parameters()]
     weights = sum(p.numel() * size for p, size in sizes)
     return {"parameters": weights / _MB, "optimizer": 4 * 4 * trained / _MB}

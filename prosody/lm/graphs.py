@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
 from prosody.lm.slots import Batch
 
@@ -36,7 +37,7 @@ class Graphs:
     def __init__(self, learn: Learn, weights: Sequence[Tensor], *, on_line: Callable[[str], None]) -> None:
         import torch
 
-        self._learn, self._on_line = learn, on_line
+        self._learn, self._on_line = WeakMethod(learn), on_line  # or both would keep each other, and the GPU's memory
         self._gradients = [(weight, torch.zeros_like(weight)) for weight in weights]  # a graph knows where they lie
         self._eager = 0
         self._recorded: dict[tuple[Any, ...], _Recorded] = {}
@@ -54,7 +55,7 @@ class Graphs:
             self._record(shape, given, has_dropout=dropped is not None)
         if shape not in self._recorded:
             self._eager += 1
-            return self._apart(lambda: self._learn(batch, dropped, shares))
+            return self._apart(lambda: self._learn()(batch, dropped, shares))
         recorded = self._recorded[shape]
         for held, one in zip(recorded.inputs, given, strict=True):
             held.copy_(one)
@@ -77,7 +78,7 @@ class Graphs:
         pool = next((one.graph.pool() for one in self._recorded.values()), None)
         try:
             with torch.cuda.graph(graph, pool=pool, stream=self._stream):
-                losses = self._learn(batch, dropped, inputs[-1])
+                losses = self._learn()(batch, dropped, inputs[-1])
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:

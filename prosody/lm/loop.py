@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,8 @@ from prosody.errors import ProsodyError
 from prosody.lm import acoustic, estimate, graphs, several, slots
 from prosody.lm.device import fast_bfloat16
 from prosody.lm.dropout import Dropouts
-from prosody.lm.lora import hold_in_bfloat16, row_vectors, trained_weights
+from prosody.lm.learned import Learned
+from prosody.lm.lora import hold_in_bfloat16, row_vectors
 from prosody.lm.parameters import TrainParameters, rate_share
 from prosody.lm.plan import Planned, Window, micro_batches, plan, windows
 from prosody.lm.speed import clock, flops_per_token, peak_flops, seconds_for
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from prosody.lm.acoustic import AcousticHead
     from prosody.lm.corpus import Corpus
 
+_READS_AT_ONCE = 32  # windows, where only reading is to be done, and by a GPU
 _REFERENCE_WINDOWS = 32  # of which the markers' average logits are taken
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,14 @@ class Said:
     predicted: np.ndarray | None
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Of what is said, one window's."""
+
+    probabilities: dict[str, list[float]] = field(default_factory=dict)
+    predicted: np.ndarray | None = None
+
+
 class Loop:
     """The mechanics of one training. Its state is what the next step needs, and its clock.
 
@@ -107,13 +116,13 @@ class Loop:
         if self.precision == "auto":
             self.precision = "bfloat16" if fast_bfloat16(device) else "float32"
         self.micro_batch = parameters.micro_batch or parameters.batch_size
+        is_gpu = device.startswith("cuda")
+        self.reads_at_once = max(self.micro_batch, _READS_AT_ONCE) if is_gpu else self.micro_batch
         self.dropouts = Dropouts(model, seed=parameters.seed)
-        self.trained = trained_weights(model)
+        self.learned = Learned(model, head, parameters)
         if self.precision == "bfloat16":
             hold_in_bfloat16(model)
-        self.of_head = {f"head.{name}": weight for name, weight in (head.named_parameters() if head else ())}
-        self.optimizer = self._optimizer()
-        self.graphs = graphs.of(device, self._learn, [*self.trained.values(), *self.of_head.values()], on_line=on_line)
+        self.graphs = graphs.of(device, self._learn, list(self.learned.weights.values()), on_line=on_line)
         self.durations: list[float] = []  # of the steps of this process
         self.seconds = 0.0  # of all steps, also those before an interruption
         self.foreseen: estimate.Estimate | None = None
@@ -147,54 +156,86 @@ class Loop:
         begun = time.perf_counter()
         cut = windows(len(corpus.words), size=self.parameters.window_words, documents=corpus.documents)
         examples = self._examples(corpus, cut)
-        order = sorted(range(len(examples)), key=lambda k: len(examples[k].rows))
-        found: dict[int, tuple[dict[str, Tensor], Tensor | None]] = {}
-        total = heard = n_heard = 0.0
-        with torch.no_grad():
-            for k in range(0, len(order), self.micro_batch):
-                numbers = order[k : k + self.micro_batch]
-                batch = self._batch([examples[n] for n in numbers])
-                with self.autocast():
-                    states = self._states(batch)
-                    of_slots = self._logits(states)
-                    predicted = self.head(states) if self.head else None
-                total += float(slots.loss_sum(of_slots, batch.labels))
-                if predicted is not None:
-                    heard += float(acoustic.loss_sum(predicted, batch.measured))
-                    n_heard += int(torch.isfinite(batch.measured).sum())
-                shares = slots.probabilities(of_slots, self.choices)
-                for i, n in enumerate(numbers):
-                    own = batch.example == i
-                    one = predicted[own] if predicted is not None else None
-                    found[n] = ({t: share[own].cpu() for t, share in shares.items()}, one)
-        loss, loss_acoustic = total / max(slots.n_labelled(examples), 1), heard / n_heard if n_heard else None
+        order, at = sorted(range(len(examples)), key=lambda k: len(examples[k].rows)), 0
+        parts: list[_Part] = [_Part()] * len(examples)
+        total = np.zeros(3)
+        while at < len(order):
+            numbers = order[at : at + self.reads_at_once]
+            try:
+                sums, read = self._read([examples[n] for n in numbers])
+            except torch.OutOfMemoryError:
+                read = []
+            if not read:  # here, where the error holds no tensors any more
+                self.reads_at_once = self._fewer(self.reads_at_once)
+                continue
+            for n, part in zip(numbers, read, strict=True):
+                parts[n] = part
+            total, at = total + sums, at + len(numbers)
+        text, heard, n_heard = total.tolist()
+        loss, loss_acoustic = text / max(slots.n_labelled(examples), 1), heard / n_heard if n_heard else None
         if not math.isfinite(loss):
             raise ProsodyError(None, "training", f"the held-out loss became {loss}", "lower learning_rate")
         if loss_acoustic is not None and not math.isfinite(loss_acoustic):
             what = f"the held-out loss of the measurements became {loss_acoustic}"
             raise ProsodyError(None, "training", what, "lower learning_rate_head")
-        parts = [found[n] for n in range(len(examples))]
         self.seconds += time.perf_counter() - begun
+        tokens = slots.tokens_of(self.choices)
         return Said(
             loss=loss,
             loss_acoustic=loss_acoustic,
-            probabilities={
-                t: [p for part, _ in parts for p in part[t].tolist()] for t in slots.tokens_of(self.choices)
-            },
-            predicted=torch.cat([one for _, one in parts]).float().cpu().numpy() if self.head and parts else None,
+            probabilities={t: [p for part in parts for p in part.probabilities[t]] for t in tokens},
+            predicted=np.concatenate([part.predicted for part in parts]) if self.head and parts else None,
         )
+
+    def _read(self, examples: Sequence[slots.SlotExample]) -> tuple[np.ndarray, list[_Part]]:
+        """What is said of some windows: sums of both losses, the number of measurements, and each window's part."""
+        import torch
+
+        batch = self._batch(examples)
+        with torch.no_grad():
+            with self.autocast():
+                states = self._states(batch)
+                of_slots = self._logits(states)
+                predicted = self.head(states) if self.head else None
+            shares = slots.probabilities(of_slots, self.choices)
+            sums = [float(slots.loss_sum(of_slots, batch.labels)), 0.0, 0.0]
+            if predicted is not None:
+                sums[1:] = float(acoustic.loss_sum(predicted, batch.measured)), float(batch.measured.isfinite().sum())
+        own = [batch.example == k for k in range(len(examples))]
+        return np.array(sums), [
+            _Part(
+                {token: share[one].tolist() for token, share in shares.items()},
+                predicted[one].float().cpu().numpy() if predicted is not None else None,
+            )
+            for one in own
+        ]
+
+    def _fewer(self, n_windows: int) -> int:
+        """Half as many windows at once, where a GPU's memory is full. Raises ProsodyError if it was one already."""
+        import torch
+
+        if n_windows == 1:
+            what = "one window alone is too much for the GPU"
+            raise ProsodyError(None, "memory", what, "give a smaller window_words, or device=cpu")
+        if self.graphs:
+            self.graphs.forget()
+        torch.cuda.empty_cache()
+        fewer = -(-n_windows // 2)
+        self.on_line(f"The GPU's memory is full: going on with {fewer} windows at once")
+        return fewer
 
     def steps(self, corpus: Corpus, planned: Sequence[Planned], *, done: int = 0) -> Iterator[Step]:
         """Run the planned steps that are not `done` yet, one at a time."""
         for one in planned[done:]:
             begun = time.perf_counter()
-            rate = self._set_rates(one.step, len(planned))
+            share = rate_share(one.step, len(planned), warmup=self.parameters.warmup)
+            self.learned.set_rates(share)
             examples = self._examples(corpus, one.windows)
             loss, heard = self._step(one, examples)
             self.durations.append(time.perf_counter() - begun)
             self.seconds += self.durations[-1]
             n_tokens = sum(len(example.rows) for example in examples)
-            yield self._told(one, len(planned), loss, heard, rate, n_tokens)
+            yield self._told(one, len(planned), loss, heard, self.parameters.learning_rate * share, n_tokens)
 
     def rehearse(self, corpus: Corpus, planned: Planned, *, kernel_by_kernel: bool = False) -> None:
         """A step forward and back that moves nothing. kernel_by_kernel: without a GPU's recordings."""
@@ -206,7 +247,7 @@ class Loop:
             losses.tolist()  # waits for a GPU to be done
         finally:
             self.graphs = kept
-            self.optimizer.zero_grad(set_to_none=True)
+            self.learned.forget_gradients()
             self.dropouts.off()
 
     def autocast(self) -> AbstractContextManager[Any]:
@@ -216,45 +257,6 @@ class Loop:
         if self.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """All that the next step depends on: weights and moments, by name."""
-        held = {}
-        for name, weight in (self.trained | self.of_head).items():
-            held[f"weight.{name}"] = weight
-            moments = self.optimizer.state.get(weight, {})
-            held |= {f"{moment}.{name}": moments[moment] for moment in _MOMENTS if moment in moments}
-        return held
-
-    def restore(self, tensors: Mapping[str, Tensor], *, n_steps: int) -> None:
-        """Put back what `tensors` gave after `n_steps` steps. Raises ProsodyError if it is of another model."""
-        import torch
-
-        own = self.trained | self.of_head
-        wanted = {name: tuple(weight.shape) for name, weight in own.items()}
-        held = {name.removeprefix("weight."): tuple(t.shape) for name, t in tensors.items() if name[:7] == "weight."}
-        if wanted != held:
-            what = "is of another base, rank, or choice of layers"
-            raise ProsodyError(None, "checkpoint", what, "give the parameters of that training, or resume=never")
-        with torch.no_grad():
-            for name, weight in own.items():
-                weight.copy_(tensors[f"weight.{name}"])
-                moments = {m: tensors[f"{m}.{name}"].to(weight.device) for m in _MOMENTS if f"{m}.{name}" in tensors}
-                if moments:
-                    step = torch.tensor(float(n_steps), device=weight.device)
-                    self.optimizer.state[weight] = {"step": step, **moments}
-
-    def put_weights(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put back weights alone, by the names of `weights`."""
-        import torch
-
-        with torch.no_grad():
-            for name, weight in (self.trained | self.of_head).items():
-                weight.copy_(tensors[name])
-
-    def weights(self) -> dict[str, Tensor]:
-        """A copy of the weights by name."""
-        return {name: weight.detach().clone() for name, weight in (self.trained | self.of_head).items()}
 
     def _examples(self, corpus: Corpus, cut: Sequence[Window]) -> list[slots.SlotExample]:
         longest, reading = slots.longest_text(self.model), self.parameters.reading
@@ -275,11 +277,9 @@ class Loop:
 
     def _step(self, planned: Planned, examples: Sequence[slots.SlotExample]) -> tuple[float, float | None]:
         """One step of the optimizer over all micro-batches; returns both losses."""
-        import torch
-
         self.dropouts.draw(planned.step, len(examples))
         losses, n_heard = self._gradients(examples)
-        self.team.add_up([losses, *self._all_gradients()])
+        self.team.add_up([losses, *self.learned.gradients()])
         text, heard = losses.tolist()
         if not (math.isfinite(text) and math.isfinite(heard)):
             words = ", ".join(f"{a + 1} to {b}" for a, b in planned.windows[:3])
@@ -288,10 +288,7 @@ class Loop:
             which = f"loss became {text}" if is_text else f"loss of the measurements became {heard}"
             what = f"the {which} at step {planned.step}, words {words}{more}"
             raise ProsodyError(None, "training", what, f"lower learning_rate{'' if is_text else '_head'}")
-        torch.nn.utils.clip_grad_norm_(self.trained.values(), self.parameters.clip)
-        if self.of_head:
-            torch.nn.utils.clip_grad_norm_(self.of_head.values(), self.parameters.clip)
-        self.optimizer.step()
+        self.learned.step()
         self.dropouts.off()
         return text, heard if n_heard else None
 
@@ -306,19 +303,10 @@ class Loop:
         n_slots = max(slots.n_labelled(examples), 1)
         n_heard = sum(int(np.isfinite(example.measured).sum()) for example in examples) if self.head else 0
         while True:
-            self.optimizer.zero_grad(set_to_none=True)
-            try:
+            self.learned.forget_gradients()
+            with suppress(torch.OutOfMemoryError):
                 return self._added_up(examples, n_slots, n_heard), n_heard
-            except torch.OutOfMemoryError:
-                if self.micro_batch == 1:
-                    what = "one window alone is too much for the GPU"
-                    raise ProsodyError(None, "memory", what, "give a smaller window_words, or device=cpu") from None
-            # here, where the error holds no tensors any more
-            self.micro_batch = -(-self.micro_batch // 2)
-            if self.graphs:
-                self.graphs.forget()
-            torch.cuda.empty_cache()
-            self.on_line(f"The GPU's memory is full: going on with {self.micro_batch} windows at once")
+            self.micro_batch = self._fewer(self.micro_batch)
 
     def _added_up(self, examples: Sequence[slots.SlotExample], n_slots: int, n_heard: int) -> Tensor:
         """Gradients piece by piece, and this process's share of both losses [shape=(2,)]."""
@@ -348,22 +336,6 @@ class Loop:
         (text + (weight or 1.0) * heard).backward()
         return torch.stack([text.detach(), heard.detach()])
 
-    def _all_gradients(self) -> list[Tensor]:
-        """Every weight's gradient; zeros where this process had nothing to learn from."""
-        import torch
-
-        for weight in (self.trained | self.of_head).values():
-            if weight.grad is None:
-                weight.grad = torch.zeros_like(weight)
-        return [weight.grad for weight in (self.trained | self.of_head).values()]
-
-    def _set_rates(self, step: int, n_steps: int) -> float:
-        """Set the learning rates of a step; returns LoRA's."""
-        share = rate_share(step, n_steps, warmup=self.parameters.warmup)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["highest"] * share
-        return self.parameters.learning_rate * share
-
     def _told(
         self, planned: Planned, n_steps: int, loss: float, heard: float | None, rate: float, n_tokens: int
     ) -> Step:
@@ -383,16 +355,3 @@ class Loop:
             seconds=self.seconds,
             remaining_s=seconds_for(self.durations, n_steps - planned.step),
         )
-
-    def _optimizer(self) -> Any:
-        import torch
-
-        p = self.parameters
-        rates = {"lora": p.learning_rate, "rows": p.learning_rate_rows, "head": p.learning_rate_head}
-        of_kind = {
-            "lora": [w for n, w in self.trained.items() if "trainable_tokens" not in n],
-            "rows": [w for n, w in self.trained.items() if "trainable_tokens" in n],
-            "head": list(self.of_head.values()),
-        }
-        groups = [{"params": of_kind[k], "lr": rates[k], "highest": rates[k]} for k in rates if of_kind[k]]
-        return torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=p.weight_decay, fused=True)

@@ -205,7 +205,7 @@ class _Session:
             for one in foreseen:
                 self.on_line(f"Estimate | {one}")
             return
-        loop.restore(found.tensors, n_steps=found.step)
+        loop.learned.restore(found.tensors, n_steps=found.step)
         self._saved_step = found.step
         self.best = {n.removeprefix("best."): t for n, t in found.tensors.items() if n.startswith("best.")}
         resume.put_facts(found.facts, loop, trained)
@@ -228,7 +228,7 @@ class _Session:
         epoch = self._epoch(step.epoch, step.step, said, self._placed(said))
         self.trained.epochs.append(epoch)
         if self.trained.best is epoch:
-            self.best = self.loop.weights()
+            self.best = self.loop.learned.copy()
         return epoch
 
     def is_checkpoint_due(self, step: Step) -> bool:
@@ -248,7 +248,7 @@ class _Session:
         self._saved_at = time.monotonic()
         if not self.team.is_first:
             return
-        tensors = self.loop.tensors() | {f"best.{name}": tensor for name, tensor in self.best.items()}
+        tensors = self.loop.learned.tensors() | {f"best.{name}": tensor for name, tensor in self.best.items()}
         facts = resume.facts(self.identity, self.loop, self.trained, finished=self.is_finished())
         state.save(checkpoints, state.State(step, tensors, facts), before=self._saved_step)
         self._saved_step = step
@@ -256,7 +256,7 @@ class _Session:
     def finish(self, folder: Path, about: Mapping[str, Any]) -> Trained:
         """Put the best epoch's weights back, measure it once more for all figures, and write the adapter."""
         loop, trained = self.loop, self.trained
-        loop.put_weights(self.best)
+        loop.learned.put(self.best)
         said = loop.measure(self.held_out)
         trained.placed = self._placed(said)
         rows_after = row_vectors(trained.model, trained.tokenizer).tolist()

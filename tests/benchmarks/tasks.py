@@ -26,7 +26,7 @@ from prosody.lm.corpus import Corpus
 from prosody.lm.device import pick_device
 from prosody.lm.loop import Loop
 from prosody.lm.lora import LoraParameters, attach
-from prosody.lm.parameters import TrainParameters
+from prosody.lm.parameters import TrainParameters, rate_share
 from prosody.lm.plan import Window, windows
 
 WAYS = {
@@ -49,10 +49,10 @@ class Mixed(Loop):
         """All steps."""
         planned = self.plan(corpus)
         for one in planned:
-            self._set_rates(one.step, len(planned))
+            self.learned.set_rates(rate_share(one.step, len(planned), warmup=self.parameters.warmup))
             self.dropouts.draw(one.step, len(one.windows))
             self.dropouts.use(self.dropouts.of(range(len(one.windows)), self.device))
-            self.optimizer.zero_grad(set_to_none=True)
+            self.learned.forget_gradients()
             with self.autocast():
                 loss = torch.zeros((), device=self.device)
                 if self.of_slots:
@@ -61,8 +61,7 @@ class Mixed(Loop):
                 if self.of_completion:
                     loss = loss + self.of_completion * self._mean_of_completion(corpus, one.windows)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.trained.values(), self.parameters.clip)
-            self.optimizer.step()
+            self.learned.step()
         self.dropouts.off()
 
     def _mean_of_slots(self, batch: slots.Batch) -> torch.Tensor:
