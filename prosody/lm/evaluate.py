@@ -30,16 +30,16 @@ def f1_by_marker(written: Slots, placed: Slots) -> dict[str, float]:
     return scores
 
 
-def precision_recall(written: Slots, placed: Slots) -> dict[str, dict[str, float]]:
-    """Of each marker: how many of those placed are written there (precision; 1 if none is placed), how many of those
-    written are placed (recall; 1 if none is written), and how many are written."""
+def precision_recall(written: Slots, placed: Slots) -> dict[str, dict[str, float | None]]:
+    """Of each marker: how many of those placed are written there (precision; None if none is placed), how many of those
+    written are placed (recall; None if none is written), and how many are written."""
     found = {}
     for token in markers.TOKENS:
         both = sum(token in w and token in p for w, p in zip(written, placed, strict=True))
         n_placed, n_written = (sum(token in one for one in slots) for slots in (placed, written))
         found[token] = {
-            "precision": both / n_placed if n_placed else 1.0,
-            "recall": both / n_written if n_written else 1.0,
+            "precision": both / n_placed if n_placed else None,
+            "recall": both / n_written if n_written else None,
             "written": n_written,
         }
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,6 +87,19 @@ def metrics(trained: Trained, loop: Loop, learned: Corpus, held_out: Corpus, sai
     if said.predicted is not None:
         found["measurements"] = measurement_errors(said.predicted, held_out.measured, loop.measured_names)
     return found
+
+
+def headline(metrics: Mapping[str, Any], n_words: int) -> str:
+    """The figures of a training in one line. n_words: held out."""
+    told = f"held-out loss {metrics['loss_val']:.3f} nats a slot, untuned {metrics['loss_val_untuned']:.3f}"
+    return f"{told}, macro F1 {metrics['macro_f1']:.3f} on {n_words} held-out words"
+
+
+def cost(metrics: Mapping[str, Any], *, what: str) -> str:
+    """What a training has cost, in two lines. what: came out of it, such as "adapter"."""
+    size = f"{metrics['adapter_bytes'] / 1e6:.1f} MB, {metrics['trainable_parameters']:,} trained parameters"
+    time = f"{metrics['steps']} steps in {metrics['seconds']:.0f} s (foretold {metrics['seconds_estimated']:.0f} s)"
+    return f"{what}: {size}\n{time}, {metrics['tokens_per_s']:.0f} tokens/s, {metrics['precision']}"
 
 
 def tokens_per_s(steps: Sequence[Step]) -> float:

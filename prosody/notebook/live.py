@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from IPython.display import HTML
 
+    from prosody.lm.board import Board
     from prosody.lm.train import Epoch, Step
 
 _DRAWN_EVERY_S = 2.0  # a live picture
@@ -89,6 +90,34 @@ class LossCurve:
             self._handle = display(shown, raw=True, display_id=True)
         else:
             self._handle.update(shown, raw=True)
+
+
+class Watched:
+    """Where a training's lines, steps and epochs go: to `train`'s three listeners of these names.
+
+    A line is shown and, in JupyterLab, given to `log` (headless the runner logs all that is shown); steps and epochs go
+    to TensorBoard's `events` and, in JupyterLab, into a growing loss curve.
+    """
+
+    def __init__(self, log: Callable[[str], None], events: Board, *, interactive: bool) -> None:
+        self._log, self._events, self._interactive = log, events, interactive
+        self._show, self._curve = one_line(interactive=interactive), LossCurve(interactive=interactive)
+
+    def on_line(self, text: str) -> None:
+        """One line to read."""
+        self._show(text)
+        if self._interactive:
+            self._log(text)
+
+    def on_step(self, step: Step) -> None:
+        """One step done."""
+        self._events.step(step)
+        self._curve.step(step)
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """One epoch measured."""
+        self._events.epoch(epoch)
+        self._curve.epoch(epoch)
 
 
 def player(samples: np.ndarray, sample_rate: int, title: str = "") -> HTML:

@@ -10,7 +10,7 @@ from prosody.notebook.density import marker_density
 from prosody.notebook.lesson import change_by_layer, lora_picture, rows_moved
 from prosody.notebook.recording import recording_overview
 from prosody.notebook.segment import segment_view
-from prosody.notebook.show import marked_ansi, marked_html
+from prosody.notebook.show import marked_ansi, marked_html, side_by_side
 from prosody.notebook.tables import agreement_table, doubtful_table, measurements_table, scores_table
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "scores_table",
     "segment_lengths",
     "segment_view",
+    "side_by_side",
     "support_chart",
 ]

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import html
 import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from prosody import markers
-from prosody.markers import BY_TOKEN, MarkedText
+from prosody.markers import BY_TOKEN, MarkedText, MarkedWord
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
 
 
 def marked_html(marked: str | MarkedText) -> str:
@@ -23,6 +28,19 @@ def marked_html(marked: str | MarkedText) -> str:
     if marked.final:
         chunks.append(marker_html(marked.final))
     return f'<div dir="auto" style="line-height:1.7">{" ".join(chunks)}</div>'
+
+
+def side_by_side(words: Sequence[str], ways: Mapping[str, Sequence[Sequence[str]]]) -> HTML:
+    """The same words, marked in several ways, below each other. ways: title → the markers of each word."""
+    from IPython.display import HTML
+
+    blocks = []
+    for title, slots in ways.items():
+        marked = MarkedText(
+            tuple(MarkedWord(w, markers.canonical(m)) for w, m in zip(words, slots, strict=True)), None
+        )
+        blocks.append(f"<p><b>{html.escape(title)}</b></p>{marked_html(marked)}")
+    return HTML("".join(blocks))
 
 
 def marked_ansi(marked: str | MarkedText, *, color: bool = True) -> str:

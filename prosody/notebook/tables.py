@@ -46,7 +46,7 @@ def agreement_table(compared: Mapping[str, Mapping[str, float]], heard: Mapping[
 
 
 def scores_table(metrics: Mapping[str, Any]) -> HTML:
-    """Marker by marker how well it is placed on held-out text; a dash where none is written there.
+    """Marker by marker how well it is placed on held-out text; a dash where there is nothing to count.
 
     metrics: of a training. Below it the trivial rules' macro F1 beside the model's, over the seeds if there are
     several.
@@ -54,14 +54,15 @@ def scores_table(metrics: Mapping[str, Any]) -> HTML:
     rows = []
     for token in TOKENS:
         of, some = metrics["precision_recall"][token], metrics["precision_recall"][token]["written"]
-        figures = (of["precision"], of["recall"], metrics["f1"][token])
-        rows.append([marker_html(token), str(some), *(f"{x:.2f}" if some else "–" for x in figures)])
+        f1 = metrics["f1"][token] if some else None
+        figures = ("–" if one is None else f"{one:.2f}" for one in (of["precision"], of["recall"], f1))
+        rows.append([marker_html(token), str(some), *figures])
     others = [[name.replace("_", " "), "", "", "", f"{f1:.2f}"] for name, f1 in metrics["macro_f1_baselines"].items()]
     shown = f"{metrics['macro_f1']:.2f}"
     if "seeds" in metrics:
         of = metrics["seeds"]["macro_f1"]
         shown += f" (of {len(of['values'])} seeds {of['mean']:.2f} ± {of['spread']:.2f})"
-    tuned = [f"<b>all seven, tuned (epoch {metrics['best_epoch']})</b>", "", "", "", f"<b>{shown}</b>"]
+    tuned = [f"<b>mean of those written, tuned (epoch {metrics['best_epoch']})</b>", "", "", "", f"<b>{shown}</b>"]
     note = f"Probabilities lie {100 * metrics['calibration_error']:.1f} points off the shares, on average."
     return _table(["marker", "written", "precision", "recall", "F1"], [*rows, tuned, *others], note=note)
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import t
 
 from prosody import dataset
 from prosody.dataset import Dataset
@@ -31,8 +32,6 @@ from prosody.lm.lora import LoraParameters
 from prosody.lm.parameters import TrainParameters
 from prosody.lm.train import train
 
-# 97.5 % of Student's t, by degrees of freedom
-_T = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
 LORA = LoraParameters(targets=("all-linear",), layers="upper half")
 
 
@@ -119,9 +118,8 @@ def show(table: dict[str, list[dict[str, float]]]) -> None:
         cells = []
         for key in keys:
             gains = [one[key] - before[key] for one, before in zip(table[name], table[first], strict=True)]
-            wide = (
-                _T.get(len(gains) - 1, 2.0) * statistics.stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else 0
-            )
+            n = len(gains)
+            wide = t.ppf(0.975, n - 1) * statistics.stdev(gains) / math.sqrt(n) if n > 1 else math.nan
             cells.append(f"{key} {statistics.fmean(gains):+.4f} ± {wide:.4f}")
         print(f"{name} over {first}: {', '.join(cells)}")
 

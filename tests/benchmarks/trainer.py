@@ -38,11 +38,12 @@ from prosody.lm.speed import peak_memory_mb
 
 @dataclass(frozen=True)
 class Row:
-    """One training. accuracy: of three labels on held-out words; None where it was not learned as slots."""
+    """One training. memory_mb: the most that PyTorch held on a GPU; None elsewhere, where rows share one process.
+    accuracy: of three labels on held-out words; None where it was not learned as slots."""
 
     seconds: float
     tokens: int
-    memory_mb: float
+    memory_mb: float | None
     loss: float | None
     accuracy: float | None
 
@@ -84,6 +85,10 @@ class Ready:
             torch.cuda.synchronize()
         return time.perf_counter()
 
+    def memory_mb(self) -> float | None:
+        """The most that was held since it was last reset."""
+        return peak_memory_mb() if self.device.startswith("cuda") else None
+
     def scored(self, loop: Loop) -> tuple[float, float]:
         """Loss and three-way accuracy on held-out words."""
         said = loop.measure(self.tested)
@@ -98,7 +103,7 @@ def ours(ready: Ready) -> Row:
     begun = ready.wait()
     tokens = sum(step.n_tokens for step in loop.steps(ready.learned, planned))
     seconds = ready.wait() - begun
-    memory = peak_memory_mb()
+    memory = ready.memory_mb()
     return Row(seconds, tokens, memory, *ready.scored(loop))
 
 
@@ -141,7 +146,7 @@ def trainer_same_task(ready: Ready) -> Row:
 
     model = _SameTask(ready, loop.reference)
     seconds = _with_trainer(ready, model, examples, together)
-    memory = peak_memory_mb()
+    memory = ready.memory_mb()
     tokens = sum(len(one.rows) for one in examples) * ready.how.epochs
     scored = ready.loop(precision="float32")
     scored.reference = loop.reference
@@ -161,7 +166,7 @@ def trainer_marked_text(ready: Ready) -> Row:
         return {"input_ids": rows, "attention_mask": mask, "labels": rows.masked_fill(mask == 0, -100)}
 
     seconds = _with_trainer(ready, ready.model, pieces, together)
-    return Row(seconds, sum(map(len, pieces)) * ready.how.epochs, peak_memory_mb(), None, None)
+    return Row(seconds, sum(map(len, pieces)) * ready.how.epochs, ready.memory_mb(), None, None)
 
 
 def _windows(ready: Ready, loop: Loop) -> list[slots.Any]:
@@ -262,7 +267,8 @@ def show(found: dict[str, list[Row]], given: argparse.Namespace) -> None:
         first = rows[0]
         learned = "" if first.loss is None else f"{first.loss:>8.4f}{100 * first.accuracy:>11.2f}"
         speed = statistics.median(one.tokens_per_s for one in rows)
-        print(f"{name:22}{speed:>10,.0f}{ratio:>8.2f}×{max(one.memory_mb for one in rows):>8,.0f}{learned}")
+        memory = f"{max(one.memory_mb for one in rows):>8,.0f}" if first.memory_mb else f"{'–':>8}"
+        print(f"{name:22}{speed:>10,.0f}{ratio:>8.2f}×{memory}{learned}")
 
 
 if __name__ == "__main__":

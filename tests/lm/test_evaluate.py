@@ -137,8 +137,8 @@ def test_precision_and_recall_count_exact_slots():
     found = evaluate.precision_recall(written, placed)
     assert found[E] == {"precision": 0.5, "recall": 0.5, "written": 2}
     assert found[PS] == {"precision": 1.0, "recall": 1.0, "written": 1}
-    assert found[L] == {"precision": 1.0, "recall": 0.0, "written": 1}
-    assert found[R] == {"precision": 1.0, "recall": 1.0, "written": 0}
+    assert found[L] == {"precision": None, "recall": 0.0, "written": 1}
+    assert found[R] == {"precision": None, "recall": None, "written": 0}
 
 
 def test_probabilities_that_are_shares_are_calibrated():

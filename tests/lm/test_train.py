@@ -14,6 +14,7 @@ from peft import get_peft_model_state_dict
 from safetensors.torch import load_file
 
 from prosody.errors import ProsodyError
+from prosody.lm import figures
 from prosody.lm.lora import LoraParameters
 from prosody.lm.parameters import TrainParameters
 from prosody.lm.train import train
@@ -85,6 +86,14 @@ def test_metrics_hold_what_every_train_run_writes(trained):
     assert metrics["adapter_bytes"] == (trained.folder / WEIGHTS).stat().st_size < 100_000
     assert metrics["seconds_estimated"] > 0
     assert metrics["tokens_per_s"] > 0
+
+
+def test_figures_and_cost_are_told_in_a_few_lines(trained):
+    metrics = trained.result.metrics
+    assert figures.headline(metrics, 57).endswith(f"macro F1 {metrics['macro_f1']:.3f} on 57 held-out words")
+    first, second = figures.cost(metrics, what="adapter").splitlines()
+    assert first.startswith("adapter: 0.0 MB, ") and first.endswith(" trained parameters")
+    assert f"{metrics['steps']} steps in " in second and "float32" in second
 
 
 def test_the_held_out_part_is_the_last_stretch(trained):

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -98,3 +99,18 @@ def test_headless_no_picture_moves(displayed):
     curve.step(step(4, 1.0))
     curve.epoch(Epoch(1, 4, 0.6, 0.8))
     assert displayed == []
+
+
+@pytest.mark.parametrize("interactive", [True, False])
+def test_what_a_training_tells_goes_where_it_belongs(interactive, displayed, capsys):
+    logged, events = [], []
+    board = SimpleNamespace(step=lambda one: events.append(one), epoch=lambda one: events.append(one))
+    watched = live.Watched(logged.append, board, interactive=interactive)
+    one, epoch = step(1, 0.7), Epoch(1, 1, 0.5, 0.2)
+    watched.on_line("Step 1")
+    watched.on_step(one)
+    watched.on_epoch(epoch)
+    assert events == [one, epoch]
+    assert logged == (["Step 1"] if interactive else [])  # headless the runner logs what is printed
+    assert capsys.readouterr().out == ("" if interactive else "Step 1\n")
+    assert bool(displayed) == interactive

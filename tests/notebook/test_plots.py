@@ -203,3 +203,10 @@ def test_a_word_cannot_steer_the_terminal(color):
         MarkedText((MarkedWord("a\x1b[2Jb\x07\x9b\ud800"), MarkedWord("👩\u200d💻"))), color=color
     )
     assert shown == "a\\x1b[2Jb\\x07\\x9b\\ud800 👩\u200d💻"
+
+
+def test_several_ways_to_mark_stand_below_each_other_and_are_escaped():
+    html = plots.side_by_side(["<b>", "new"], {"Written": [("<emph>",), ()], "T<i>": [(), ("<pause_long>",)]}).data
+    assert html.index("Written") < html.index("T&lt;i&gt;")
+    assert html.count("&lt;b&gt;") == 2 and "<b>&lt;b&gt;</b>" in html  # the stressed one stands out
+    assert html.count('title="') == 2

@@ -79,7 +79,9 @@ def test_without_doubtful_places_there_is_a_line(tmp_path):
 
 METRICS = {
     "f1": dict.fromkeys(TOKENS, 0.5) | {"<pitch_low>": 0.0},
-    "precision_recall": {t: {"precision": 0.25, "recall": 1.0, "written": 8 * (t != "<pitch_low>")} for t in TOKENS},
+    "precision_recall": {token: {"precision": 0.25, "recall": 1.0, "written": 8} for token in TOKENS}
+    | {"<pitch_low>": {"precision": 0.0, "recall": None, "written": 0}}
+    | {"<pitch_high>": {"precision": None, "recall": 0.0, "written": 3}},
     "macro_f1": 0.5,
     "macro_f1_baselines": {"no_markers": 0.0, "most_frequent_for_word": 0.4},
     "calibration_error": 0.031,
@@ -93,8 +95,9 @@ def test_scores_stand_above_those_of_trivial_rules():
     assert head == ["marker", "written", "precision", "recall", "F1"]
     assert len(body) == len(TOKENS) + 3
     assert body[0] == ["&lt;emph&gt;", "8", "0.25", "1.00", "0.50"]
-    assert body[TOKENS.index("<pitch_low>")][1:] == ["0", "–", "–", "–"]
-    assert body[len(TOKENS)] == ["all seven, tuned (epoch 5)", "", "", "", "0.50"]
+    assert body[TOKENS.index("<pitch_low>")][1:] == ["0", "0.00", "–", "–"]
+    assert body[TOKENS.index("<pitch_high>")][1:] == ["3", "–", "0.00", "0.50"]
+    assert body[len(TOKENS)] == ["mean of those written, tuned (epoch 5)", "", "", "", "0.50"]
     assert body[-1] == ["most frequent for word", "", "", "", "0.40"]
     assert "3.1 points" in html
 
