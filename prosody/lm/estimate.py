@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from prosody.lm.speed import clock
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
 
     from prosody.lm.corpus import Corpus
     from prosody.lm.loop import Loop
@@ -64,15 +66,19 @@ class Rehearsal:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Predicted cost. memory_mb: by what holds it. micro_batch: windows at once that fit; accumulated so often a
-    step."""
+    """Predicted cost, of each process. memory_mb: by what holds it. micro_batch: windows at once that fit; accumulated
+    so often a step. remedy: where it does not fit, what helps; else ""."""
 
     where: str
     seconds: float
     memory_mb: dict[str, float]
     micro_batch: int
     accumulation: int
-    fits: bool
+    remedy: str = ""
+
+    @property
+    def fits(self) -> bool:
+        return not self.remedy
 
     @property
     def total_mb(self) -> float:
@@ -82,13 +88,20 @@ class Estimate:
         parts = ", ".join(f"{name} {mb:,.0f}" for name, mb in self.memory_mb.items())
         how = f"{self.micro_batch} windows at once × {self.accumulation}"
         told = f"{self.where}: {clock(self.seconds)} h, {self.total_mb:,.0f} MB ({parts}); {how}"
-        return told if self.fits else f"{told} — does not fit: give a smaller window_words"
+        return told if self.fits else f"{told} — does not fit: give {self.remedy}"
 
 
 def rehearse(loop: Loop, corpus: Corpus, planned: Sequence[Planned]) -> Rehearsal:
     """Take a few steps forward and back; no weight moves, and no random number is used up."""
     steps = [planned[round(k * (len(planned) - 1) / max(_REHEARSED - 1, 1))] for k in range(_REHEARSED)]
-    loop.rehearse(corpus, steps[0])  # warms caches
+    most = _windows_a_process(loop, planned)
+    while True:
+        piece = replace(steps[0], windows=steps[0].windows[: min(loop.micro_batch, most)])
+        loop.rehearse(corpus, piece, alone=True)  # warms caches
+        with _Counted(loop.model) as counted:
+            loop.rehearse(corpus, piece, alone=True)
+        if len(piece.windows) <= loop.micro_batch:  # else the memory was full meanwhile
+            break
     seconds = []
     for step in steps:
         for _ in range(graphs.EAGER + 1 if loop.graphs else 0):  # until this shape is recorded
@@ -96,9 +109,6 @@ def rehearse(loop: Loop, corpus: Corpus, planned: Sequence[Planned]) -> Rehearsa
         begun = time.perf_counter()
         loop.rehearse(corpus, step)
         seconds.append(time.perf_counter() - begun)
-    piece = replace(steps[0], windows=steps[0].windows[: loop.micro_batch])
-    with _Counted(loop) as counted:
-        loop.rehearse(corpus, piece, kernel_by_kernel=True)
     slots = sum(b - a for a, b in piece.windows)
     return Rehearsal(
         seconds=statistics.median(seconds),
@@ -113,21 +123,21 @@ def rehearse(loop: Loop, corpus: Corpus, planned: Sequence[Planned]) -> Rehearsa
 
 def on_this_machine(loop: Loop, seen: Rehearsal, planned: Sequence[Planned], *, held_out_share: float) -> Estimate:
     """Time and memory here. held_out_share: of words, held out for each learned; they are read after each epoch."""
-    per_window = seen.saved_mb / seen.windows
-    most = _windows_a_step(planned)
+    per_window = (seen.saved_mb + seen.logits_mb) / seen.windows
+    most = _windows_a_process(loop, planned)
     size = min(loop.micro_batch, most)
     fixed = _fixed_mb(loop)
-    memory = fixed | {"activations": per_window * size, "logits": seen.logits_mb / seen.windows * size}
+    memory = dict(fixed, activations=seen.saved_mb / seen.windows * size, logits=seen.logits_mb / seen.windows * size)
     if not loop.device.startswith("cuda"):  # there only what PyTorch allocates is counted, here and when it is measured
         memory["program"] = max(0.0, _resident_mb() - fixed["parameters"])
-    held = fixed["parameters"] + memory.get("program", 0.0)  # is there already
+    room = _free_mb(loop.device) - fixed["optimizer"]  # the rest is there already
     return Estimate(
         where=f"this machine ({loop.device}, {loop.precision})",
         seconds=len(planned) * seen.seconds * (1 + held_out_share * _READING),
         memory_mb=memory,
         micro_batch=size,
         accumulation=-(-most // size),
-        fits=sum(memory.values()) - held <= _free_mb(loop.device),
+        remedy=_remedy(room, per_window, size),
     )
 
 
@@ -138,7 +148,7 @@ def on_card(
     fixed = _fixed_mb(loop, in_bfloat16=True) | {"context": _CONTEXT_MB}
     half = 0.6 if loop.precision == "float32" else 1.0  # products are kept in half the bytes, norms are not
     per_window = (seen.saved_mb * half + seen.logits_mb) / seen.windows
-    room, most = card.memory_gb * 1024 * _USABLE - sum(fixed.values()), _windows_a_step(planned)
+    room, most = card.memory_gb * 1024 * _USABLE - sum(fixed.values()), _windows_a_process(loop, planned)
     size = max(1, min(int(room / per_window), most))
     accumulation = -(-most // size)
     pieces = most / seen.windows  # such as the one that was seen, in a step
@@ -150,11 +160,24 @@ def on_card(
     return Estimate(
         where=card.name,
         seconds=len(planned) * busy * (1 + held_out_share * _READING),
-        memory_mb=fixed | {"activations": per_window * size, "logits": seen.logits_mb / seen.windows * size},
+        memory_mb=dict(
+            fixed,
+            activations=seen.saved_mb * half / seen.windows * size,
+            logits=seen.logits_mb / seen.windows * size,
+        ),
         micro_batch=size,
         accumulation=accumulation,
-        fits=room >= per_window,
+        remedy=_remedy(room, per_window, 1),
     )
+
+
+def _remedy(room_mb: float, per_window_mb: float, micro_batch: int) -> str:
+    """What helps where there is no room for so many windows at once; "" where there is."""
+    if room_mb >= per_window_mb * micro_batch:
+        return ""
+    if room_mb <= 0:
+        return "a smaller base, or method=lora"
+    return "a smaller micro_batch" if room_mb >= per_window_mb else "a smaller window_words"
 
 
 def foresee(
@@ -182,8 +205,9 @@ def card_of(name: str) -> Card:
     return Card(f"a card of {memory:g} GB, {bandwidth:g} GB/s, {tflops:g} TFLOPS", memory, bandwidth, tflops)
 
 
-def _windows_a_step(planned: Sequence[Planned]) -> int:
-    return max(len(one.windows) for one in planned)
+def _windows_a_process(loop: Loop, planned: Sequence[Planned]) -> int:
+    """Windows of a step that one of the processes takes."""
+    return -(-max(len(one.windows) for one in planned) // loop.team.world)
 
 
 def _fixed_mb(loop: Loop, *, in_bfloat16: bool = False) -> dict[str, float]:
@@ -217,18 +241,20 @@ def _free_mb(device: str) -> float:
 
 
 class _Counted:
-    """Counts what happens inside: kernels, multiplications, bytes moved, and bytes that autograd keeps."""
+    """Counts what happens inside: kernels, multiplications, bytes moved, and bytes that autograd keeps beside the
+    model's weights."""
 
-    def __init__(self, loop: Loop) -> None:
-        self.loop, self.kernels, self.moved_bytes, self.saved_bytes, self.flops = loop, 0, 0, 0, 0.0
+    def __init__(self, model: Module) -> None:
+        self.kernels, self.moved_bytes, self.saved_bytes, self.flops = 0, 0, 0, 0.0
+        self._known = {p.data_ptr() for p in model.parameters()}
+        self._inside = ExitStack()
 
     def __enter__(self) -> _Counted:
         import torch
         from torch.utils._python_dispatch import TorchDispatchMode
         from torch.utils.flop_counter import FlopCounterMode
 
-        counted, seen = self, set()
-        known = {p.data_ptr() for p in self.loop.model.parameters()}
+        counted, known = self, set(self._known)
 
         class Kernels(TorchDispatchMode):
             def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -241,22 +267,16 @@ class _Counted:
 
         def pack(tensor: Tensor) -> Tensor:
             storage = tensor.untyped_storage()
-            if storage.data_ptr() not in known and storage.data_ptr() not in seen:
-                seen.add(storage.data_ptr())
+            if storage.data_ptr() not in known:
+                known.add(storage.data_ptr())
                 counted.saved_bytes += storage.nbytes()
             return tensor
 
-        self._flops = FlopCounterMode(display=False)
-        self._modes = [
-            torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
-            self._flops,
-            Kernels(),
-        ]
-        for mode in self._modes:
-            mode.__enter__()
+        self._inside.enter_context(torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor))
+        flops = self._inside.enter_context(FlopCounterMode(display=False))
+        self._inside.callback(lambda: setattr(counted, "flops", float(flops.get_total_flops())))
+        self._inside.enter_context(Kernels())
         return self
 
     def __exit__(self, *error: Any) -> None:
-        for mode in reversed(self._modes):
-            mode.__exit__(*error)
-        self.flops = float(self._flops.get_total_flops())
+        self._inside.close()

@@ -45,10 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train as the file says; returns the exit code: 2 for a mistake in it, told in one line."""
     parser = argparse.ArgumentParser(prog="python -m prosody.lm.train", description=__doc__.partition("\n")[0])
     parser.add_argument("parameters", metavar="FILE.json", type=Path, help="dataset, out, and what is not as usual")
-    path = parser.parse_args(argv).parameters
+    parser.add_argument("--sha256", help=argparse.SUPPRESS)  # of the file that is meant
+    given = parser.parse_args(argv)
     _end_with_launcher()
     try:
-        train_from(path)
+        if given.sha256 and files.sha256(given.parameters) != given.sha256:
+            raise ProsodyError(given.parameters, None, "is another training's by now", "wait for that, or end it")
+        train_from(given.parameters)
     except ProsodyError as error:
         print(f"{_COMPLAINT}{error}", file=sys.stderr)
         return 2
@@ -141,7 +144,7 @@ def _launch(n_processes: int, path: Path, on_line: Callable[[str], None]) -> Non
     environment = {"OMP_NUM_THREADS": threads, "USE_LIBUV": "0", "PYTHONUTF8": "1"} | os.environ
     environment[_STARTED_BY] = str(os.getpid())
     with subprocess.Popen(
-        [sys.executable, *launcher, "-m", "prosody.lm.train", str(path)],
+        [sys.executable, *launcher, "-m", "prosody.lm.train", str(path), "--sha256", files.sha256(path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -221,7 +224,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     for name, value in told.items():
         if name not in _KNOWN:
             raise ProsodyError(path, name, "is unknown", f"use {', '.join(_KNOWN)}")
-        if name in _TEXTS and not (isinstance(value, str) and "\0" not in value):
+        if name in _TEXTS and not (isinstance(value, str) and "\0" not in value and (value or name != "base_model")):
             raise ProsodyError(path, name, f"is {value!r:.40}", "give a text")
     if not isinstance(told.get("resume_strictly", False), bool):
         raise ProsodyError(path, "resume_strictly", f"is {told['resume_strictly']!r:.40}", "give true or false")
@@ -230,9 +233,11 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _base_of(path: Path, name: str) -> str:
-    """A base's name as `load_base` takes it: a folder's path starts at the file's folder, as all paths there."""
+    """A base's name as `load_base` takes it: a folder of that name beside the file comes before one anywhere else."""
+    from prosody.lm.base import BUILT_IN
+
     beside = path.parent / name
-    return str(beside) if os.path.isdir(beside) else name
+    return str(beside) if name != BUILT_IN and os.path.isdir(beside) else name
 
 
 def _resume_from(path: Path, told: Any) -> list[Path] | None:

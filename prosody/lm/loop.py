@@ -116,8 +116,8 @@ class Loop:
         if self.precision == "auto":
             self.precision = "bfloat16" if fast_bfloat16(device) else "float32"
         self.micro_batch = parameters.micro_batch or parameters.batch_size
-        is_gpu = device.startswith("cuda")
-        self.reads_at_once = max(self.micro_batch, _READS_AT_ONCE) if is_gpu else self.micro_batch
+        reads_more = device.startswith("cuda") and not parameters.micro_batch
+        self.reads_at_once = max(self.micro_batch, _READS_AT_ONCE) if reads_more else self.micro_batch
         self.dropouts = Dropouts(model, seed=parameters.seed)
         self.learned = Learned(model, head, parameters)
         if self.precision == "bfloat16":
@@ -166,7 +166,7 @@ class Loop:
             except torch.OutOfMemoryError:
                 read = []
             if not read:  # here, where the error holds no tensors any more
-                self.reads_at_once = self._fewer(self.reads_at_once)
+                self.reads_at_once = self._fewer(len(numbers), "reading")
                 continue
             for n, part in zip(numbers, read, strict=True):
                 parts[n] = part
@@ -210,7 +210,7 @@ class Loop:
             for one in own
         ]
 
-    def _fewer(self, n_windows: int) -> int:
+    def _fewer(self, n_windows: int, doing: str) -> int:
         """Half as many windows at once, where a GPU's memory is full. Raises ProsodyError if it was one already."""
         import torch
 
@@ -221,7 +221,7 @@ class Loop:
             self.graphs.forget()
         torch.cuda.empty_cache()
         fewer = -(-n_windows // 2)
-        self.on_line(f"The GPU's memory is full: going on with {fewer} windows at once")
+        self.on_line(f"The GPU's memory is full: {doing} {fewer} windows at once from now on")
         return fewer
 
     def steps(self, corpus: Corpus, planned: Sequence[Planned], *, done: int = 0) -> Iterator[Step]:
@@ -237,16 +237,18 @@ class Loop:
             n_tokens = sum(len(example.rows) for example in examples)
             yield self._told(one, len(planned), loss, heard, self.parameters.learning_rate * share, n_tokens)
 
-    def rehearse(self, corpus: Corpus, planned: Planned, *, kernel_by_kernel: bool = False) -> None:
-        """A step forward and back that moves nothing. kernel_by_kernel: without a GPU's recordings."""
+    def rehearse(self, corpus: Corpus, planned: Planned, *, alone: bool = False) -> None:
+        """A step forward and back that moves nothing. alone: all of its windows, without a GPU's recordings."""
         examples = self._examples(corpus, planned.windows)
         self.dropouts.draw(planned.step, len(examples))
-        kept, self.graphs = self.graphs, None if kernel_by_kernel else self.graphs
+        kept = self.graphs, self.team
+        if alone:
+            self.graphs, self.team = None, several.Team()
         try:
             losses, _ = self._gradients(examples)
             losses.tolist()  # waits for a GPU to be done
         finally:
-            self.graphs = kept
+            self.graphs, self.team = kept
             self.learned.forget_gradients()
             self.dropouts.off()
 
@@ -306,7 +308,7 @@ class Loop:
             self.learned.forget_gradients()
             with suppress(torch.OutOfMemoryError):
                 return self._added_up(examples, n_slots, n_heard), n_heard
-            self.micro_batch = self._fewer(self.micro_batch)
+            self.micro_batch = self._fewer(self.micro_batch, "learning from")
 
     def _added_up(self, examples: Sequence[slots.SlotExample], n_slots: int, n_heard: int) -> Tensor:
         """Gradients piece by piece, and this process's share of both losses [shape=(2,)]."""

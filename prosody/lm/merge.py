@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from prosody import markers
 from prosody.errors import ProsodyError
 from prosody.lm.base import without_bars
-from prosody.lm.checkpoint import FORMAT_VERSION, Adapter, stands_alone, trained_folder
+from prosody.lm.checkpoint import CARD_FILE, FORMAT_VERSION, Adapter, stands_alone, trained_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -28,8 +28,9 @@ def merge(adapter: Adapter, folder: Path, *, overwrite: bool = False) -> int:
     """
     if adapter.is_alone:
         raise ProsodyError(adapter.folder, None, "is a stand-alone model already", "copy the folder")
-    if overwrite and folder.exists() and not stands_alone(folder):
-        raise ProsodyError(folder, None, "is no stand-alone model, and stays as it is", "give another name")
+    if overwrite and folder.exists() and not (stands_alone(folder) and (folder / CARD_FILE).is_file()):
+        what = "is no stand-alone model of Janus Prosody, and stays as it is"
+        raise ProsodyError(folder, None, what, "give another name")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # between PEFT and transformers; not for people
         model = adapter.model.merge_and_unload()

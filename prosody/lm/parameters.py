@@ -16,7 +16,8 @@ class TrainParameters:
     """How to train. Learning rates rise over `warmup` of the steps, then follow a cosine down to a tenth.
 
     acoustic: λ, how much what the head mistakes about the audio weighs beside the text; at 0 the head learns without
-    moving the model. micro_batch: windows read at once (0: the whole batch); a step's result does not depend on it.
+    moving the model. micro_batch: windows learned from or read at once (0: as many as the batch has, and a GPU reads 32
+    or more); a step's result does not depend on it.
     learning_rate_rows: of the marker rows where they are trained beside LoRA; of all else it is `learning_rate`.
     patience: epochs without a better held-out macro F1 after which training ends (0: never).
     checkpoint_s: seconds between two checkpoints; there is one an epoch in any case.

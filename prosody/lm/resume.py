@@ -59,7 +59,7 @@ def find(
     *,
     strictly: bool = False,
     on_line: Callable[[str], None],
-) -> state.State | None:
+) -> state.Held | None:
     """The checkpoint to go on from, or None to start anew.
 
     own: this training's folder of checkpoints; others: of trainings cut short, the first that fits is taken; None:
@@ -81,13 +81,13 @@ def find(
             return fitting
         if strictly:
             raise ProsodyError(folder, None, f"something changed since: {'; '.join(changed)}", _NEVER)
-        on_line(f"Not going on from {folder.parent.parent.name}: {'; '.join(changed)}")
+        on_line(f"Not going on from {folder.parent}: {'; '.join(changed)}")
     return None
 
 
 def _fitting(
     folder: Path, wanted: Mapping[str, Any], on_line: Callable[[str], None]
-) -> tuple[state.State | None, state.State | None, list[str]]:
+) -> tuple[state.Held | None, state.Held | None, list[str]]:
     """The last checkpoint of the training that is wanted; the last of any, and in what that differs."""
     last, changed = None, ["it left no whole checkpoint"]
     for found in state.found_in(folder, on_line=on_line):

@@ -38,6 +38,18 @@ class Team:
 
             distributed.barrier()
 
+    def as_the_first(self, decision: bool) -> bool:
+        """What the first process has decided: theirs may differ, by rounding."""
+        if self.world == 1:
+            return decision
+        import torch
+        from torch import distributed
+
+        device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+        told = torch.tensor([float(decision)], device=device)
+        distributed.broadcast(told, src=0)
+        return bool(told.item())
+
     def add_up(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its sum over all processes, in place."""
         if self.world == 1 or not tensors:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FOLDER = "checkpoints"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _TENSORS, _FACTS, _LOCK = "state.safetensors", "state.json", ".lock"
 _NAME = re.compile(r"step_(\d{6,})")
 
@@ -35,6 +35,22 @@ class State:
     step: int
     tensors: Mapping[str, Tensor]
     facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A whole checkpoint on disk. facts: JSON values; its weights are read only when they are asked for."""
+
+    path: Path
+    step: int
+    facts: Mapping[str, Any]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """By name; copies, so that the file is not held open."""
+        from safetensors.torch import load_file
+
+        with files.telling(self.path):
+            return {name: one.clone() for name, one in load_file(self.path / _TENSORS).items()}
 
 
 @contextmanager
@@ -64,7 +80,7 @@ def locked(folder: Path) -> Iterator[None]:
 def save(folder: Path, state: State, *, before: int | None = None) -> Path:
     """Write a checkpoint, whole or not at all, then remove the others. Returns its folder.
 
-    before: the step of this training's last one, which stays; whatever else is removed, also another training's.
+    before: the step of the last one, which stays; whatever else is removed, also another training's.
     Raises ProsodyError if it cannot be written, as on a full disk; the earlier ones are intact then.
     """
     from safetensors import SafetensorError
@@ -86,7 +102,7 @@ def save(folder: Path, state: State, *, before: int | None = None) -> Path:
     return path
 
 
-def found_in(folder: Path, *, on_line: Callable[[str], None]) -> Iterator[State]:
+def found_in(folder: Path, *, on_line: Callable[[str], None]) -> Iterator[Held]:
     """The whole checkpoints, the last one first. on_line is told of each one that is damaged and passed over.
 
     Raises ProsodyError for a pickle where safetensors belong.
@@ -101,23 +117,26 @@ def found_in(folder: Path, *, on_line: Callable[[str], None]) -> Iterator[State]
             on_line(f"warning  {error.path}: {error.what}; the checkpoint before it is used")
 
 
-def _read(path: Path, step: int) -> State:
+def _read(path: Path, step: int) -> Held:
     """One checkpoint, with its hashes checked."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors import SafetensorError, safe_open
 
     held = files.read_json(path / _FACTS)
-    if not isinstance(held, dict) or held.get("facts_sha256") != _digest(held) or held.get("step") != step:
+    try:
+        is_whole = isinstance(held, dict) and held.get("facts_sha256") == _digest(held) and held.get("step") == step
+    except ValueError:  # a number that JSON does not know, such as 1e999, which is read as infinity
+        is_whole = False
+    if not is_whole:
         raise ProsodyError(path / _FACTS, None, "is damaged", "resume from the one before")
     if held.get("format_version") != FORMAT_VERSION or not isinstance(held.get("facts"), dict):
         raise ProsodyError(path / _FACTS, None, "is of another version", "train anew: resume=never")
     if files.sha256(path / _TENSORS) != held.get("tensors_sha256"):
         raise ProsodyError(path / _TENSORS, None, "is damaged", "resume from the one before")
     try:
-        mapped = load_file(path / _TENSORS)
+        with safe_open(path / _TENSORS, framework="pt"):
+            return Held(path, step, held["facts"])
     except (SafetensorError, OSError) as error:
         raise ProsodyError(path / _TENSORS, None, f"is damaged ({error})", "resume from the one before") from error
-    return State(step, {name: one.clone() for name, one in mapped.items()}, held["facts"])  # no longer on the file
 
 
 def _path(folder: Path, step: int) -> Path:
@@ -131,9 +150,6 @@ def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
 
 
 def _digest(facts: Mapping[str, Any]) -> str:
-    """Hash of what a `state.json` says, but for the hash itself; "" if it holds a number that JSON does not know."""
+    """Hash of what a `state.json` says, but for the hash itself. Raises ValueError for what is no number in JSON."""
     told = {name: value for name, value in facts.items() if name != "facts_sha256"}
-    try:
-        return hashlib.sha256(json.dumps(told, sort_keys=True, allow_nan=False).encode()).hexdigest()
-    except ValueError:  # such as 1e999, which is read as infinity
-        return ""
+    return hashlib.sha256(json.dumps(told, sort_keys=True, allow_nan=False).encode()).hexdigest()

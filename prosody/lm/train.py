@@ -187,12 +187,13 @@ class _Session:
         self.best: dict[str, Tensor] = {}
         self._saved_at = time.monotonic()
         self._saved_step: int | None = None
+        self._is_impatient = False
 
     def foresee(self, card: str = "") -> list[estimate.Estimate]:
         """What this training will cost here and, if one is named, on a card."""
         return estimate.foresee(self.loop, self.learned, self.planned, held_out=self.held_out, card=card)
 
-    def begin(self, found: state.State | None, card: str) -> None:
+    def begin(self, found: state.Held | None, card: str) -> None:
         """Start, or go on from a checkpoint."""
         loop, trained = self.loop, self.trained
         if found is None:
@@ -205,10 +206,12 @@ class _Session:
             for one in foreseen:
                 self.on_line(f"Estimate | {one}")
             return
-        loop.learned.restore(found.tensors, n_steps=found.step)
+        tensors = found.tensors()
+        loop.learned.restore(tensors, n_steps=found.step)
         self._saved_step = found.step
-        self.best = {n.removeprefix("best."): t for n, t in found.tensors.items() if n.startswith("best.")}
+        self.best = {n.removeprefix("best."): t for n, t in tensors.items() if n.startswith("best.")}
         resume.put_facts(found.facts, loop, trained)
+        self._is_impatient = self._has_no_patience()
         self.on_line(f"Going on after step {found.step} of {len(self.planned)}")
 
     def steps(self) -> Iterator[Step]:
@@ -229,6 +232,7 @@ class _Session:
         self.trained.epochs.append(epoch)
         if self.trained.best is epoch:
             self.best = self.loop.learned.copy()
+        self._is_impatient = self._has_no_patience()
         return epoch
 
     def is_checkpoint_due(self, step: Step) -> bool:
@@ -237,11 +241,15 @@ class _Session:
 
     def is_finished(self) -> bool:
         """Whether all steps are done, or patience is over."""
+        return self._is_impatient or len(self.trained.steps) == len(self.planned)
+
+    def _has_no_patience(self) -> bool:
+        """Whether there have been enough epochs without a better macro F1; the same in all processes."""
         patience, epochs = self.parameters.patience, self.trained.epochs[1:]
-        if len(self.trained.steps) == len(self.planned):
-            return True
-        first_best = max(epochs, key=lambda e: e.macro_f1, default=None)  # of equal ones the first
-        return bool(patience and first_best and epochs[-1].epoch - first_best.epoch >= patience)
+        if not (patience and epochs):
+            return False
+        first_best = max(epochs, key=lambda e: e.macro_f1)  # of equal ones the first
+        return self.team.as_the_first(epochs[-1].epoch - first_best.epoch >= patience)
 
     def save(self, checkpoints: Path, step: int) -> None:
         """Write a checkpoint (the first process does)."""

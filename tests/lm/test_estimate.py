@@ -7,7 +7,10 @@ from lm_data import rule_book
 
 from prosody.errors import ProsodyError
 from prosody.lm import estimate
-from prosody.lm.lora import LoraParameters
+from prosody.lm.corpus import of_dataset
+from prosody.lm.loop import Loop
+from prosody.lm.lora import LoraParameters, attach
+from prosody.lm.several import Team
 from prosody.lm.train import TrainParameters, foresee, train
 
 HOW = TrainParameters(epochs=2, batch_size=4, window_words=30, precision="float32", device="cpu")
@@ -57,7 +60,7 @@ def test_what_autograd_keeps_is_counted_by_the_byte():
         model = torch.nn.Linear(8, 8, bias=False)
 
     x = torch.ones(5, 8)
-    with estimate._Counted(Toy()) as counted:
+    with estimate._Counted(Toy.model) as counted:
         (torch.tanh(Toy.model(x)) ** 2).sum().backward()
     # x for the weight's gradient, tanh's result once for tanh and for the square; the weight itself does not count
     assert counted.saved_bytes == 2 * 5 * 8 * 4
@@ -68,13 +71,15 @@ def test_what_autograd_keeps_is_counted_by_the_byte():
 def test_a_small_card_gets_small_pieces_and_the_smallest_none(new_base):
     data = rule_book(40, measured=True)
     how = replace(HOW, batch_size=16)
-    fixed = 450 + 1_666_688 * 2 / 2**20
-    found = {}
-    for room_mb in (-100, 0.6, 1.2, 4000):
+    fixed, found = 0.0, {}
+    for room_mb in (4000, -100, 0.05, 0.6, 1.2):
         card = f"{(fixed + room_mb) / 1024 / 0.9},192,21"
         found[room_mb] = foresee(data, new_base(), None, how, card=card, on_line=lambda line: None)[1]
+        fixed = sum(found[room_mb].memory_mb[name] for name in ("parameters", "optimizer", "context"))
+    assert fixed == pytest.approx(450 + 1_666_688 * 2 / 2**20, rel=0.01)
     assert not found[-100].fits
-    assert str(found[-100]).endswith("does not fit: give a smaller window_words")
+    assert str(found[-100]).endswith("does not fit: give a smaller base, or method=lora")
+    assert str(found[0.05]).endswith("does not fit: give a smaller window_words")
     assert 1 <= found[0.6].micro_batch < found[1.2].micro_batch <= 16 == found[4000].micro_batch
     assert found[0.6].accumulation > found[1.2].accumulation >= found[4000].accumulation == 1
 
@@ -87,10 +92,27 @@ def test_a_batch_of_more_windows_than_there_are_is_told_as_what_there_are(new_ba
 
 
 def test_what_this_machine_has_no_memory_for_is_told(new_base, monkeypatch):
-    monkeypatch.setattr(estimate, "_free_mb", lambda device: 0.5)
-    here = foresee(rule_book(20), new_base(), None, HOW, on_line=lambda line: None)[0]
-    assert not here.fits
-    assert str(here).endswith("does not fit: give a smaller window_words")
+    held = foresee(rule_book(20), new_base(), None, HOW, on_line=lambda line: None)[0].memory_mb
+    remedies = {-0.1: "a smaller base, or method=lora", 0.1: "a smaller window_words", 0.6: "a smaller micro_batch"}
+    for share, remedy in remedies.items():
+        free_mb = held["optimizer"] + share * held["activations"]
+        monkeypatch.setattr(estimate, "_free_mb", lambda device, now=free_mb: now)
+        here = foresee(rule_book(20), new_base(), None, HOW, on_line=lambda line: None)[0]
+        assert not here.fits
+        assert str(here).endswith(f"does not fit: give {remedy}")
+
+
+def test_each_of_several_processes_is_told_its_share(new_base):
+    model, tokenizer, _ = attach(new_base(), LoraParameters())
+    corpus = of_dataset(rule_book(20), tokenizer, split="train")
+    found = {}
+    for world in (1, 2):
+        loop = Loop(model, tokenizer, replace(HOW, batch_size=8), "cpu", team=Team(0, world), on_line=lambda line: None)
+        loop.fit_reference(corpus)
+        found[world] = estimate.foresee(loop, corpus, loop.plan(corpus), held_out=corpus, card="rtx4050")
+    for one, of_two in zip(found[1], found[2], strict=True):
+        assert (one.micro_batch, of_two.micro_batch) == (8, 4)
+        assert of_two.memory_mb["activations"] == pytest.approx(one.memory_mb["activations"] / 2, rel=0.2)
 
 
 @pytest.mark.parametrize(

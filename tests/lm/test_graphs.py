@@ -10,7 +10,8 @@ import torch
 from lm_data import rule_book
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from prosody.lm import graphs
+from prosody.lm import estimate, graphs
+from prosody.lm.corpus import of_dataset
 from prosody.lm.loop import Loop
 from prosody.lm.lora import LoraParameters, attach
 from prosody.lm.train import TrainParameters, train
@@ -129,7 +130,7 @@ def test_where_nothing_can_be_recorded_it_goes_on_without(new_base, tmp_path, re
 
 
 def test_a_full_memory_forgets_the_recordings_and_goes_on_in_smaller_pieces(new_base, tmp_path, recorded, monkeypatch):
-    replay = Recorder.replay
+    replay, forget, forgotten = Recorder.replay, graphs.Graphs.forget, []
 
     def scarce(self):
         replay(self)
@@ -138,18 +139,23 @@ def test_a_full_memory_forgets_the_recordings_and_goes_on_in_smaller_pieces(new_
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Recorder, "replay", scarce)
+    monkeypatch.setattr(graphs.Graphs, "forget", lambda self: forgotten.append(len(self._recorded)) or forget(self))
     text, _, lines = steps(new_base, tmp_path / "scarce", epochs=1)
-    assert lines.count("The GPU's memory is full: going on with 2 windows at once") == 1
+    assert lines.count("The GPU's memory is full: learning from 2 windows at once from now on") == 1
+    assert forgotten and forgotten[0] > 0
     monkeypatch.undo()
     assert text == pytest.approx(steps(new_base, tmp_path / "plain", epochs=1)[0], abs=1e-4)
 
 
 def test_a_loop_that_is_over_gives_its_memory_back(new_base, recorded):
     model, tokenizer, _ = attach(new_base(), LoraParameters(r=4))
+    corpus = of_dataset(rule_book(24), tokenizer, split="train")
     loop = Loop(model, tokenizer, HOW, "cpu", on_line=lambda line: None)
-    gone = weakref.ref(loop)
+    loop.fit_reference(corpus)
     gc.disable()
     try:
+        estimate.foresee(loop, corpus, loop.plan(corpus), held_out=corpus)
+        gone = weakref.ref(loop)
         del loop
         assert gone() is None
     finally:

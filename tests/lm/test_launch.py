@@ -94,6 +94,7 @@ def test_two_processes_take_the_same_steps_as_one(parameters, tmp_path):
         ({"lora": []}, "lora: is no JSON object — give some of r"),
         ({"resume": "maybe"}, "resume: is 'maybe' — use auto or never"),
         ({"dataset": "nowhere"}, "not found"),
+        ({"base_model": ""}, "base_model: is '' — give a text"),
         ({"base_model": 5}, "base_model: is 5 — give a text"),
         ({"base_model": None}, "base_model: is None — give a text"),
         ({"base_model": "models/nowhere/at/all"}, "models/nowhere/at/all: base model: no such folder"),
@@ -158,11 +159,14 @@ def test_a_training_in_two_processes_ends_in_this_one(tmp_path, tiny_folder):
 def test_processes_end_with_what_started_them(parameters, tmp_path, killed):
     path = parameters("long", train={"epochs": 100_000, "batch_size": 4, "window_words": 20, "device": "cpu"})
     starter = f"from pathlib import Path; from prosody.lm.launch import _launch; _launch(2, Path({str(path)!r}), print)"
-    with subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as first:
+    with subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, text=True) as first:
         one = psutil.Process(first.pid)
+        begun = time.monotonic()
         while len(members := one.children(recursive=True)) < 3:
+            assert time.monotonic() - begun < 60
             time.sleep(0.1)
-        time.sleep(5)  # they are rehearsing, or at work
+        assert any("Estimate" in line for line in first.stdout)  # they are at work
+        assert all(member.is_running() and member.status() != psutil.STATUS_ZOMBIE for member in members)
         (members[0] if killed == "the launcher" else one).kill()
         _, left = psutil.wait_procs(members, timeout=10)
         for other in left:
@@ -179,6 +183,11 @@ def test_what_another_training_was_told_stays_while_it_is_at_work(tmp_path, tiny
     with state.locked(out / state.FOLDER), pytest.raises(ProsodyError, match=told):
         in_processes(2, data.folder, str(tiny_folder), LoraParameters(), how, out=out)
     assert (out / "training.json").read_text() == "its own"
+
+
+def test_a_file_that_another_training_has_changed_is_not_trained_from(parameters, capsys):
+    assert main([str(parameters()), "--sha256", "0" * 64]) == 2
+    assert "out.json: is another training's by now — wait for that, or end it" in capsys.readouterr().err
 
 
 def test_processes_that_fail_are_told_of_with_their_reason(tmp_path, tiny_folder):

@@ -64,15 +64,19 @@ def test_a_base_with_more_rows_than_tokens_gives_the_markers_the_tokenizer_s_ids
     assert len(read_alone(tmp_path / "model")[0]) == len(tokenizer.encode_rows(TEXT))
 
 
-def test_an_earlier_model_is_replaced_only_where_that_is_asked_for(trained, tmp_path):
+def test_an_earlier_model_is_replaced_only_where_that_is_asked_for(trained, tmp_path, tiny_folder):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine.txt").write_text("mine")
     with pytest.raises(ProsodyError, match="model: already exists"):
         merge(load_adapter(trained.folder), tmp_path / "model")
     assert (tmp_path / "model" / "mine.txt").read_text() == "mine"
-    with pytest.raises(ProsodyError, match="model: is no stand-alone model, and stays as it is"):
+    with pytest.raises(ProsodyError, match="model: is no stand-alone model of Janus Prosody, and stays as it is"):
         merge(load_adapter(trained.folder), tmp_path / "model", overwrite=True)
     assert (tmp_path / "model" / "mine.txt").read_text() == "mine"
+    base = shutil.copytree(tiny_folder, tmp_path / "base")  # as good a model, but not ours to replace
+    with pytest.raises(ProsodyError, match="base: is no stand-alone model of Janus Prosody, and stays as it is"):
+        merge(load_adapter(trained.folder), base, overwrite=True)
+    shutil.rmtree(base)
     merge(load_adapter(trained.folder), tmp_path / "other")
     (tmp_path / "other" / "more.txt").write_text("more")
     merge(load_adapter(trained.folder), tmp_path / "other", overwrite=True)
