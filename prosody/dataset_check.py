@@ -144,7 +144,7 @@ def _audio_problem(root: Path, audio_file: str) -> tuple[str, str] | None:
     try:
         target = (root / audio_file).resolve()
         is_file = target.is_file()
-    except (OSError, RuntimeError):  # a name too long, or a link that leads to itself
+    except (OSError, RuntimeError, ValueError):  # a name too long or no text, or a link that leads to itself
         return "cannot be followed", inside
     if not target.is_relative_to(root):
         return "leaves the dataset's folder through a link", "put the file itself into the folder"
@@ -187,7 +187,10 @@ def _check_times(path: Path, place: str, segment: Segment, earlier_end: float) -
 
 
 def _check_text(path: Path, place: str, segment: Segment) -> None:
-    """The text parses, and says the same as the words."""
+    """The text is one, parses, and says the same as the words."""
+    if any("\ud800" <= c <= "\udfff" for c in segment.text):
+        what = "holds half a pair of surrogates, which is no character"
+        raise ProsodyError(path, f"{place}, field 'text'", what, "write the word anew")
     try:
         marked = markers.parse(segment.text)
     except ProsodyError as error:

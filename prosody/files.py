@@ -51,11 +51,13 @@ def new_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     """A temporary folder beside `path` to fill; synced and renamed to `path` when the block succeeds, else removed.
 
     An earlier folder of that name is replaced, if `overwrite` allows it, in two renames: should the second fail, it is
-    put back. Raises ProsodyError if `path` exists and `overwrite` is false, is no folder, or cannot be written.
+    put back, after a kill in between the next time (`put_back`). A link is followed. Raises ProsodyError if `path`
+    exists and `overwrite` is false, is no folder, or cannot be written.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
     temporary = path.parent / f".tmp-{secrets.token_hex(6)}"
     try:
+        put_back(path)
         with telling(path):
             _refuse_existing_folder(path, overwrite)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,12 +83,29 @@ def remove_folder(path: PathLike) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
 
 
+def put_back(path: PathLike) -> None:
+    """Put a folder back that was to be replaced when the process was killed; else remove what was replaced."""
+    path = Path(path)
+    old = _old(path)
+    if os.path.lexists(path):
+        shutil.rmtree(old, ignore_errors=True)
+    elif old.is_dir():
+        with telling(path):
+            old.rename(path)
+
+
+def _old(path: Path) -> Path:
+    """Where a folder lies while another takes its name."""
+    return path.parent / f".old-{path.name}"
+
+
 def _exchange(new: Path, path: Path) -> None:
     """Rename `new` to `path`, in place of the folder that may be there."""
     if not os.path.lexists(path):
         new.rename(path)
         return
-    old = path.parent / f".tmp-{secrets.token_hex(6)}"
+    old = _old(path)
+    shutil.rmtree(old, ignore_errors=True)
     try:
         path.rename(old)
         try:
@@ -123,6 +142,7 @@ def check_new(path: PathLike, *, overwrite: bool = False) -> None:
 def check_new_folder(path: PathLike, *, overwrite: bool = False) -> None:
     """Raise the ProsodyError that `new_folder` would raise, as far as can be told without writing anything."""
     path = Path(path)
+    put_back(path)
     with telling(path):
         _refuse_existing_folder(path, overwrite)
         _check_parent(path)

@@ -223,6 +223,7 @@ def drop(*keys):
         (drop(0, "words", 1), "segment 1, field 'words': holds 1 words, the text 2"),
         (put(0, "words", 1, "text", value="no."), 'segment 1, word 2, field \'text\': is "no.", in the text "yes."'),
         (put(0, "words", 0, "markers", value=["<emph>"]), "word 1, field 'markers': is [\"<emph>\"], in the text []"),
+        (put(0, "text", value="Well, \ud800"), "segment 1, field 'text': holds half a pair of surrogates"),
         (put(0, "text", value="Well, <EMPH> yes."), "segment 1, field 'text', line 1, column 7: unknown marker <EMPH>"),
         (put(1, "audio_file", value="segments/segment_001.wav"), "is also the audio of segment 1"),
     ],
@@ -253,6 +254,7 @@ def test_a_broken_dataset_names_segment_and_field(saved, change, message):
         "segments/segment_001.wav/x",
         "a\0b.wav",
         "x" * 5000,
+        "segments/\ud800.wav",
         "file:///etc/passwd",
     ],
 )

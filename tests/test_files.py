@@ -221,3 +221,23 @@ def test_whether_a_folder_can_be_made_is_told_beforehand(tmp_path):
     (tmp_path / "b").write_text("")
     with pytest.raises(ProsodyError, match="not a folder"):
         files.check_new_folder(tmp_path / "b" / "c")
+
+
+def test_a_folder_whose_replacing_was_killed_comes_back(tmp_path):
+    (tmp_path / ".old-a").mkdir()
+    (tmp_path / ".old-a" / "x").write_text("1")
+    files.check_new_folder(tmp_path / "a", overwrite=True)
+    assert (tmp_path / "a" / "x").read_text() == "1"
+    with files.new_folder(tmp_path / "a", overwrite=True) as work:
+        (work / "x").write_text("2")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with files.new_folder(tmp_path / "link", overwrite=True) as work:
+        (work / "x").write_text("2")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "x").read_text() == "2"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "real"]

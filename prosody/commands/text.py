@@ -81,11 +81,13 @@ def mark(arguments: Namespace) -> None:
 
 def merge(arguments: Namespace) -> None:
     """Write an adapter and its base as one stand-alone model."""
+    from prosody import files
     from prosody.lm.merge import merge
 
     out = Path(arguments.out)
     if out.exists() and not arguments.overwrite:
         raise ProsodyError(out, None, "already exists", "give another name, or --overwrite")
+    files.check_new_folder(out, overwrite=arguments.overwrite)
     adapter = _load(arguments.adapter)
     n_bytes = merge(adapter, out, overwrite=arguments.overwrite)
     tell(f"{out}: a stand-alone model, {n_bytes / 1e6:,.0f} MB; AutoModelForCausalLM.from_pretrained loads it")

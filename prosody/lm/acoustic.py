@@ -26,6 +26,7 @@ MEASUREMENTS = ("f0_level_st", "f0_slope_st", "energy_db", "duration_z", "pause_
 HEAD_FILE = "acoustic_head.safetensors"
 _HIDDEN = 128
 _LEAST_SPREAD = 1e-3
+_TOO_MUCH = 1e9  # is no measurement
 _PAUSE_UNIT_S = 0.1  # pauses are taken in logarithms: 0.1 s more says much after none, little after a second
 
 
@@ -48,7 +49,7 @@ def table(measured: Sequence[Mapping[str, float | None]], names: Sequence[str] =
     for k, one in enumerate(measured):
         for column, name in enumerate(names):
             value = one.get(name)
-            if value is not None and np.isfinite(value):
+            if value is not None and abs(value) < _TOO_MUCH:
                 found[k, column] = np.log1p(max(value, 0) / _PAUSE_UNIT_S) if name == "pause_before_s" else value
     return found
 

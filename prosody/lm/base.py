@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,31 +72,52 @@ def load_base(name: str = BUILT_IN) -> Base:
     if name != BUILT_IN:
         _check_name(name)
     try:
-        with without_bars():
+        with quietly():
             tokenizer = AutoTokenizer.from_pretrained(folder)
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
+            model, found = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                attn_implementation="sdpa",
+                use_safetensors=True,  # a pickle is not opened
+                output_loading_info=True,
+            )
     except Exception as error:  # a damaged config or tokenizer makes transformers raise anything
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ProsodyError(
             name, "base model", f"cannot be loaded ({first})", f"use {BUILT_IN}, a folder, or a hub id that is cached"
         ) from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    _check_weights(name, model, found["missing_keys"])
+    if tokenizer.pad_token_id is None:  # padding is masked: any token will do
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     return Base(name, _with_one_kernel(model).eval(), tokenizer, model.config.vocab_size)
 
 
 @contextmanager
-def without_bars() -> Iterator[None]:
-    """Without the progress bars of transformers, which are over in a moment."""
+def quietly() -> Iterator[None]:
+    """Without the progress bars of transformers, which are over in a moment, and its warnings: we look ourselves."""
     from transformers import logging
 
-    bars = logging.is_progress_bar_enabled()
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
+        logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
+
+
+def _check_weights(name: str, model: PreTrainedModel, missing: Iterable[str]) -> None:
+    """Raise ProsodyError for a model that lacks weights, or has some that are no finite numbers."""
+    if missing:
+        what = f"lacks weights, such as {min(missing)}"
+        raise ProsodyError(name, "base model", what, "give the whole model")
+    for weight, values in model.named_parameters():
+        if not values.isfinite().all():
+            raise ProsodyError(name, "base model", f"{weight} holds what is no finite number", "give a sound model")
 
 
 def _check_name(name: str) -> None:
@@ -106,6 +127,8 @@ def _check_name(name: str) -> None:
             what, remedy = "the folder holds no config.json", "give a folder written by save_pretrained"
             raise ProsodyError(name, None, what, remedy)
         return
+    if os.path.isfile(name):
+        raise ProsodyError(name, "base model", "is a file", "give the model's folder")
     if not _HUB_ID.fullmatch(name):
         raise ProsodyError(name, "base model", "no such folder", f"use {BUILT_IN}, a folder, or a hub id such as gpt2")
 

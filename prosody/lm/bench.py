@@ -35,6 +35,7 @@ CHOICES = {"prominence": ("<emph>", "<pitch_high>")}
 NAMES = ("prominence", "boundary")  # the two real values
 _FILE, _NOT = "<file>", "NA"
 _TIE = 1e-3
+_MOST = 1e6
 _FLOOR = 0.1  # the two values are taken in logarithms, and many are 0
 _REMEDY = "give a file of the Helsinki Prosody Corpus, such as dev.txt"
 
@@ -106,6 +107,8 @@ def _values(path: Path, number: int, fields: Sequence[str]) -> tuple[float, floa
         one, other = [float("nan") if field == _NOT else float(field) for field in [*fields, _NOT, _NOT][:2]]
     except ValueError:
         raise ProsodyError(path, f"line {number}", f"{fields} are not numbers", _REMEDY) from None
+    if any(value < 0 or value > _MOST for value in (one, other)):
+        raise ProsodyError(path, f"line {number}", f"{fields} are no values of prominence and boundary", _REMEDY)
     return one, other
 
 

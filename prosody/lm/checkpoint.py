@@ -34,6 +34,7 @@ FOLDERS = {"lora": ADAPTER_FOLDER, "full": "janus_prosody_full"}  # method → w
 CARD_FILE = "janus_prosody.json"
 FORMAT_VERSION = 3  # of the card; 2 and 1 set a marker's logit against the next token's
 DEFAULT_THRESHOLD, DEFAULT_WINDOW_WORDS = 0.4, 60  # where a card says nothing
+_COUNTS = ("segments_train", "segments_val", "words_train", "words_val", "trainable_parameters")
 _CARD_FIELDS: dict[str, Callable[[Any], bool]] = {
     "format_version": lambda value: value == FORMAT_VERSION,
     "base": lambda x: isinstance(x, str) and x != "",
@@ -43,10 +44,14 @@ _CARD_FIELDS: dict[str, Callable[[Any], bool]] = {
     "reference": lambda x: _is_reference(x),
     "threshold": lambda x: type(x) in (int, float) and 0 <= x <= 1,
     "window_words": lambda x: type(x) is int and x >= 1,
-    "metrics": lambda x: isinstance(x, dict),
+    "metrics": lambda x: _are_figures(x),
+    **dict.fromkeys(_COUNTS, lambda x: type(x) is int and 0 <= x < 1 << 63),
 }
+_WHERE_SILENT = {"threshold": DEFAULT_THRESHOLD, "window_words": DEFAULT_WINDOW_WORDS, "metrics": {}}
+_WHERE_SILENT |= dict.fromkeys(_COUNTS, 0)
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 _MODEL_FILES = ("config.json", "model.safetensors")
+_TOO_MUCH = 1e38
 _HUB_ID = {BUILT_IN: "HuggingFaceTB/SmolLM2-135M-Instruct"}
 
 
@@ -119,6 +124,13 @@ def save_adapter(
     }
     with trained_folder(folder, full, head=head, is_alone=False, overwrite=True) as work:
         model.save_pretrained(work, safe_serialization=True, save_embedding_layers=False)
+
+
+def check_place(folder: Path) -> None:
+    """Raise ProsodyError where a trained adapter or model could not go: something else than an earlier one is there."""
+    files.check_new_folder(folder, overwrite=True)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / CARD_FILE).is_file():
+        raise ProsodyError(folder, None, "holds something else than what was trained", "move it away")
 
 
 @contextmanager
@@ -276,7 +288,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
     card = files.read_json(folder / CARD_FILE)
     if not isinstance(card, dict):
         raise ProsodyError(folder / CARD_FILE, None, "names no base, width and vocabulary", "train the adapter anew")
-    full = {"threshold": DEFAULT_THRESHOLD, "window_words": DEFAULT_WINDOW_WORDS, "metrics": {}} | card
+    full = _WHERE_SILENT | card
     for name, fits in _CARD_FIELDS.items():
         if not fits(full.get(name)):
             what = f"is {json.dumps(full.get(name))}" if name in full else "is missing"
@@ -298,8 +310,22 @@ def _is_reference(value: Any) -> bool:
     """Whether a card's `reference` is one: a scale and an offset for each marker, all finite."""
     if not isinstance(value, dict) or not isinstance(value.get("offsets"), dict):
         return False
-    numbers = [value.get("scale"), *(value["offsets"].get(token) for token in markers.TOKENS)]
-    return all(type(x) in (int, float) and math.isfinite(x) for x in numbers)
+    return all(map(_is_number, (value.get("scale"), *(value["offsets"].get(token) for token in markers.TOKENS))))
+
+
+def _are_figures(value: Any) -> bool:
+    """Whether a card's `metrics` are such as the model card shows."""
+    if not isinstance(value, dict):
+        return False
+    tables = [value.get(name, {}) for name in ("f1", "macro_f1_baselines")]
+    single = [value[name] for name in ("loss_val", "loss_val_untuned", "macro_f1") if name in value]
+    return all(isinstance(one, dict) and all(map(_is_number, one.values())) for one in tables) and all(
+        map(_is_number, single)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < _TOO_MUCH  # JSON knows numbers of any length
 
 
 def model_card(card: Mapping[str, Any], *, is_alone: bool = False) -> str:

@@ -67,14 +67,21 @@ class Learned:
         return held
 
     def restore(self, tensors: Mapping[str, Tensor], *, n_steps: int) -> None:
-        """Put back what `tensors` gave after `n_steps` steps. Raises ProsodyError if it is of another model."""
+        """Put back what `tensors` gave after `n_steps` steps; of what else is in `tensors`, look at the shapes.
+
+        Raises ProsodyError if it is of another model.
+        """
         import torch
 
         wanted = {name: tuple(weight.shape) for name, weight in self.weights.items()}
         held = {name.removeprefix("weight."): tuple(t.shape) for name, t in tensors.items() if name[:7] == "weight."}
-        if wanted != held:
+        shapes = {name: tuple(t.shape) for name, t in tensors.items()}
+        others = [name for name in shapes if wanted.get(name.partition(".")[2]) != shapes[name]]
+        if wanted != held or others:
             what = "is of another base, rank, or choice of layers"
             raise ProsodyError(None, "checkpoint", what, "give the parameters of that training, or resume=never")
+        if not all(bool(one.isfinite().all()) for one in tensors.values()):
+            raise ProsodyError(None, "checkpoint", "holds what is no finite number", "train anew: resume=never")
         with torch.no_grad():
             for name, weight in self.weights.items():
                 weight.copy_(tensors[f"weight.{name}"])

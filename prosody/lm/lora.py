@@ -7,7 +7,6 @@ through PEFT's `trainable_token_indices`; nothing else of the embedding moves, a
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,7 +64,7 @@ class LoraParameters:
             raise ProsodyError(None, "method", f"{self.method!r} is unknown", f"use {' or '.join(METHODS)}")
         if not (isinstance(self.r, int) and self.r >= 1):
             raise ProsodyError(None, "lora r", f"{self.r} is no rank", "give a whole number from 1, such as 16")
-        if not 0 < self.alpha < math.inf:
+        if not 0 < self.alpha < 1e9:
             raise ProsodyError(None, "lora alpha", f"{self.alpha} is no scale", "give a number above 0, such as 2·r")
         if not 0 <= self.dropout < 1:
             raise ProsodyError(None, "lora dropout", f"{self.dropout} is no share", "give a number from 0 to below 1")
@@ -176,7 +175,7 @@ def attach(base: Base, parameters: LoraParameters, *, seed: int = 0) -> tuple[Pe
         task_type="CAUSAL_LM",
     )
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # between PEFT and transformers; not for people
+        warnings.simplefilter("ignore")  # between PEFT and transformers; not for people
         torch.manual_seed(seed)
         try:
             model = get_peft_model(base.model, config)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from prosody import markers
 from prosody.errors import ProsodyError
-from prosody.lm.base import without_bars
+from prosody.lm.base import quietly
 from prosody.lm.checkpoint import CARD_FILE, FORMAT_VERSION, Adapter, stands_alone, trained_folder
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def save_alone(
             table[ids] = vectors  # the same rows, unless the base has more of them than its tokenizer has tokens
     about = {"format_version": FORMAT_VERSION, "vocabulary": tokenizer.vocabulary, "width": vectors.shape[1]}
     with trained_folder(folder, about | dict(card), head=head, is_alone=True, overwrite=overwrite) as work:
-        with without_bars():
+        with quietly():
             model.save_pretrained(work, safe_serialization=True)
         own.save_pretrained(work)
     return sum(file.stat().st_size for file in folder.iterdir())

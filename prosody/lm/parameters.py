@@ -9,6 +9,7 @@ from prosody.errors import ProsodyError
 from prosody.lm.slots import READINGS
 
 _TOO_MUCH = 1e38  # for float32
+_MOST_EPOCHS = 100_000  # all steps are planned beforehand
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class TrainParameters:
             value = getattr(self, name)
             if not (isinstance(value, int) and value >= least):
                 raise ProsodyError(None, name, f"is {value}", f"give a whole number from {least}")
+        if self.epochs > _MOST_EPOCHS:
+            raise ProsodyError(None, "epochs", f"is {self.epochs:.3g}", f"give {_MOST_EPOCHS:,} at most")
         for name in ("learning_rate", "learning_rate_rows", "learning_rate_head", "clip"):
             if not 0 < getattr(self, name) < _TOO_MUCH:
                 raise ProsodyError(None, name, f"is {getattr(self, name)}", "give a number above 0, such as 1e-3")

@@ -64,14 +64,16 @@ def find(
 
     own: this training's folder of checkpoints; others: of trainings cut short, the first that fits is taken; None:
     start anew, whatever there is. Checkpoints of something else stay until the new training has saved its first.
-    Raises ProsodyError if `own` holds an unfinished training on something else; strictly: if the others are needed and
-    one of them does not fit.
+    Raises ProsodyError if `own` holds an unfinished training on something else, or checkpoints that are all damaged;
+    strictly: if the others are needed and one of them does not fit.
     """
     if others is None:
         return None
     fitting, last, changed = _fitting(own, wanted, on_line)
     if fitting:
         return fitting
+    if last is None and state.is_used(own):
+        raise ProsodyError(own, None, "holds checkpoints of which none can be read", "start it anew with resume=never")
     if last and not last.facts.get("finished"):
         what = f"holds a training, cut short, of which something changed since: {'; '.join(changed)}"
         raise ProsodyError(own, None, what, _NEVER)
@@ -91,7 +93,8 @@ def _fitting(
     """The last checkpoint of the training that is wanted; the last of any, and in what that differs."""
     last, changed = None, ["it left no whole checkpoint"]
     for found in state.found_in(folder, on_line=on_line):
-        differs = _changes(found.facts.get("identity", {}), wanted)
+        identity = found.facts.get("identity")
+        differs = _changes(identity, wanted) if isinstance(identity, dict) else ["it does not say of what it is"]
         if not differs:
             return found, last, changed
         if last is None:
@@ -132,7 +135,9 @@ def put_facts(told: Mapping[str, Any], loop: Loop, trained: Trained) -> None:
         trained.epochs = [Epoch(*one) for one in told["epochs"]]
         trained.placed_untuned = [tuple(slot) for slot in told["placed_untuned"]]
         loop.seconds = float(told["seconds"])
-    except (KeyError, TypeError, ValueError) as error:
+        if not (trained.steps and trained.epochs):
+            raise ValueError("no step or epoch")
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         what = f"lacks what a training goes on from ({error})"
         raise ProsodyError(None, "checkpoint", what, "train anew: resume=never") from error
 
@@ -144,9 +149,9 @@ def _changes(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
         before, now = held.get(name), wanted.get(name)
         if before == now or name == _PLAN:  # the plan follows from all else, and from the code
             continue
-        if name in ("text to learn from", "held-out text") and before and now:
+        if name in ("text to learn from", "held-out text") and isinstance(before, dict) and "words" in before and now:
             told.append(f"the {name} ({before['words']:,} words, now {now['words']:,}, or other markers in it)")
-        elif name == "base_model" and before and now:
+        elif name == "base_model" and isinstance(before, dict) and "name" in before and now:
             told.append(f"{name} (was {before['name']}, now {now['name']})")
         else:
             told.append(f"{name} (was {json.dumps(before)}, now {json.dumps(now)})")

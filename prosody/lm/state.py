@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -70,7 +71,9 @@ def locked(folder: Path) -> Iterator[None]:
         except Timeout:
             raise ProsodyError(folder, None, "another training is at work there", "wait for it, or end it") from None
     try:
-        for left in folder.glob(".tmp-*"):  # of a training that was killed while it saved
+        for left in folder.glob(".old-step_*"):  # of a training that was killed while it saved
+            files.put_back(left.with_name(left.name.removeprefix(".old-")))
+        for left in folder.glob(".tmp-*"):
             files.remove_folder(left)
         yield
     finally:
@@ -97,9 +100,15 @@ def save(folder: Path, state: State, *, before: int | None = None) -> Path:
         facts["facts_sha256"] = _digest(facts)
         files.write_json(work / _FACTS, facts)
     for step, old in _checkpoints(folder):
-        if step not in (before, state.step):
+        is_ours = {one.name for one in old.iterdir()} <= {_TENSORS, _FACTS}
+        if step not in (before, state.step) and is_ours:
             files.remove_folder(old)
     return path
+
+
+def is_used(folder: Path) -> bool:
+    """Whether there are checkpoints, whole or damaged."""
+    return any((path / name).exists() for _, path in _checkpoints(folder) for name in (_TENSORS, _FACTS))
 
 
 def found_in(folder: Path, *, on_line: Callable[[str], None]) -> Iterator[Held]:
@@ -145,6 +154,8 @@ def _path(folder: Path, step: int) -> Path:
 
 def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
     """Steps and folders of the checkpoints, the earliest first."""
+    if not os.path.isdir(folder):  # False, too, for a name that is too long
+        return []
     found = [(_NAME.fullmatch(path.name), path) for path in folder.glob("step_*") if path.is_dir()]
     return sorted((int(match[1]), path) for match, path in found if match)
 

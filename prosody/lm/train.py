@@ -17,7 +17,7 @@ from prosody import files, markers
 from prosody.dataset import DATASET_FILE, Dataset
 from prosody.lm import acoustic, estimate, evaluate, figures, resume, state
 from prosody.lm.base import Base
-from prosody.lm.checkpoint import adapter_bytes, save_adapter
+from prosody.lm.checkpoint import adapter_bytes, check_place, save_adapter
 from prosody.lm.corpus import Line, of_dataset
 from prosody.lm.device import pick_device
 from prosody.lm.loop import Loop, Said, Step
@@ -106,7 +106,7 @@ def train(
     lora, parameters, team = lora or LoraParameters(), parameters or TrainParameters(), team or Team()
     if card:
         estimate.card_of(card)
-    files.check_new_folder(folder, overwrite=True)
+    check_place(folder)
     session = _Session(dataset, base, lora, parameters, team, on_line)
     checkpoints = folder.parent / state.FOLDER
     with resume.keeping(checkpoints, session.team):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from prosody.errors import ProsodyError
 from prosody.lm import base as base_module
@@ -82,6 +83,39 @@ def test_a_damaged_folder(tiny_folder, tmp_path, name, content):
     else:
         (folder / name).write_bytes(content)
     refused(folder, "base model: cannot be loaded")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda t: {n: o for n, o in t.items() if "h.0.attn.c_attn.weight" not in n}, "lacks weights, such as transf"),
+        (lambda t: {n: o * float("nan") if "h.1.mlp" in n else o for n, o in t.items()}, "holds what is no finite"),
+    ],
+)
+def test_a_base_without_all_its_weights_is_not_trained_on_random_ones(tiny_folder, tmp_path, capfd, change, told):
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "damaged"))
+    save_file(change(load_file(folder / "model.safetensors")), folder / "model.safetensors", metadata={"format": "pt"})
+    refused(folder, f"base model: .*{told}")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_pickle_is_not_opened(tiny_folder, tmp_path):
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "pickle"))
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    refused(folder, "base model: cannot be loaded")
+
+
+def test_a_file_is_no_base(tmp_path):
+    (tmp_path / "t.json").write_text("{}")
+    refused(tmp_path / "t.json", "base model: is a file — give the model's folder")
+
+
+def test_a_tokenizer_without_an_end_pads_all_the_same(tiny_folder, tmp_path):
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "endless"))
+    path = folder / "tokenizer_config.json"
+    told = {k: v for k, v in json.loads(path.read_text()).items() if not k.endswith("_token")}
+    path.write_text(json.dumps(told | {"eos_token": None, "pad_token": None}))
+    assert load_base(str(folder)).tokenizer.pad_token_id is not None
 
 
 def test_a_folder_with_code_of_its_own_is_not_run(tiny_folder, tmp_path):

@@ -61,6 +61,8 @@ def test_sentences_of_a_chapter_are_one_document(tmp_path, gpt2_tokenizer):
         ("Well\t0\t0\t0.1\t0.2\n", "line 1: 'Well.t0.t0.t0.1.t0.2' is no line of the corpus"),
         (TEXT + "no tabs\n", "line 13: 'no tabs' is no line of the corpus"),
         (TEXT + "so\t3\t0\t0.1\t0.2\n", "line 13: prominence '3' is not 0, 1, 2 or NA"),
+        (TEXT + "so\t1\t0\t-5\t0.2\n", "line 13: .*'-5'.* are no values of prominence and boundary"),
+        (TEXT + "so\t1\t0\t0.2\t1e300\n", "line 13: .*'1e300'.* are no values of prominence and boundary"),
         (TEXT + "so\t1\t0\tx\t0.2\n", r"line 13: .*'x'.* are not numbers"),
         ("<file>\ta_b.txt\n", "holds no word with a prominence"),
         ("", "holds no word with a prominence"),

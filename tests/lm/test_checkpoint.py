@@ -309,7 +309,9 @@ def test_a_config_of_other_weights_is_refused(copy, change):
     "change",
     [
         {"base": None}, {"base": ""}, {"base": 7}, {"width": "32"}, {"vocabulary": None}, {"vocabulary": True},
-        {"metrics": []}, {"metrics": None},
+        {"metrics": []}, {"metrics": None}, {"metrics": {"f1": []}}, {"metrics": {"f1": {"<emph>": "x"}}},
+        {"metrics": {"loss_val": None}}, {"metrics": {"macro_f1": 10**400}}, {"trainable_parameters": "many"},
+        {"reference": {"scale": 10**400, "offsets": {}}},
         {"threshold": "0.4"}, {"threshold": 4}, {"window_words": 0}, {"window_words": 9.5},
     ],
     ids=str,

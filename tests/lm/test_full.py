@@ -115,8 +115,8 @@ def without(tensors, part):
 @pytest.mark.parametrize(
     ("how", "told"),
     [
-        (lambda t: without(t, "h.1.mlp.c_fc.bias"), "1 weights lack their counterpart, such as transformer.h.1.mlp"),
-        (lambda t: without(t, "wte"), "1 weights lack their counterpart, such as transformer.wte.weight"),
+        (lambda t: without(t, "h.1.mlp.c_fc.bias"), "lacks weights, such as transformer.h.1.mlp"),
+        (lambda t: without(t, "wte"), "lacks weights, such as lm_head.weight"),
         (lambda t: t | {"more": torch.zeros(2)}, "1 weights lack their counterpart, such as more"),
         (lambda t: {n: o * float("nan") for n, o in t.items()}, "holds values that are no finite numbers"),
     ],

@@ -249,6 +249,45 @@ def test_facts_that_lack_something_are_told_in_one_line(run, tmp_path):
         run("cut")
 
 
+def test_checkpoints_of_which_none_can_be_read_are_told_and_kept(run, tmp_path, monkeypatch):
+    run("cut", until=8)
+    checkpoints = tmp_path / "cut" / "artifacts" / state.FOLDER
+    monkeypatch.setattr(state, "FORMAT_VERSION", 99)
+    with pytest.raises(ProsodyError, match="checkpoints: holds checkpoints of which none can be read — start it anew"):
+        run("cut")
+    assert len(list(checkpoints.glob("step_*"))) == 2
+    _, _, lines = run("cut", resume_from=None)
+    assert next(line for line in lines if line.startswith("Step")).startswith("Step 1 ")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda one: one[:1], "checkpoint: is of another base, rank, or choice of layers"),
+        (lambda one: one * float("nan"), "checkpoint: holds what is no finite number"),
+    ],
+)
+@pytest.mark.parametrize("which", ["exp_avg.", "best.", "weight."])
+def test_tensors_that_do_not_fit_are_told_in_one_line(run, tmp_path, which, change, told):
+    run("cut", until=8)
+    checkpoints = tmp_path / "cut" / "artifacts" / state.FOLDER
+    last = next(state.found_in(checkpoints, on_line=print))
+    tensors = {name: change(one) if name.startswith(which) else one for name, one in last.tensors().items()}
+    state.save(checkpoints, state.State(last.step, tensors, last.facts))
+    with pytest.raises(ProsodyError, match=told):
+        run("cut")
+
+
+@pytest.mark.parametrize("identity", [[], None, {"base_model": 5, "text to learn from": 7}])
+def test_a_checkpoint_that_does_not_say_of_what_it_is_does_not_fit(run, tmp_path, identity):
+    run("cut", until=3)
+    checkpoints = tmp_path / "cut" / "artifacts" / state.FOLDER
+    last = next(state.found_in(checkpoints, on_line=print))
+    state.save(checkpoints, state.State(2, last.tensors(), dict(last.facts) | {"identity": identity}))
+    with pytest.raises(ProsodyError, match="checkpoints: holds a training, cut short, of which something changed"):
+        run("cut")
+
+
 def test_without_its_checkpoints_it_starts_anew(run, whole, tmp_path):
     run("cut", until=8)
     shutil.rmtree(tmp_path / "cut" / "artifacts" / state.FOLDER)

@@ -54,6 +54,22 @@ def test_another_training_s_go_when_the_first_of_the_next_is_there(tmp_path, mon
     assert [p.name for p in tmp_path.iterdir()] == ["step_000003"]
 
 
+def test_what_is_not_a_checkpoint_stays(tmp_path):
+    (tmp_path / "step_000050").mkdir()
+    (tmp_path / "step_000050" / "notes.txt").write_text("mine")
+    assert not state.is_used(tmp_path)
+    state.save(tmp_path, checkpoint(3))
+    assert (tmp_path / "step_000050" / "notes.txt").read_text() == "mine"
+
+
+def test_a_checkpoint_whose_successor_was_killed_between_two_renames_is_put_back(tmp_path):
+    state.save(tmp_path, checkpoint(3))
+    (tmp_path / "step_000003").rename(tmp_path / ".old-step_000003")
+    with state.locked(tmp_path):
+        assert latest(tmp_path).step == 3
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "step_000003"]
+
+
 def test_no_checkpoint_is_none(tmp_path):
     assert latest(tmp_path, on_line=print) is None
     assert latest(tmp_path / "not there", on_line=print) is None

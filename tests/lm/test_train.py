@@ -294,6 +294,14 @@ def test_a_file_where_the_adapter_belongs_is_told_before_the_first_step(train_br
     assert len(list((tmp_path / "adapter").iterdir())) == 1
 
 
+def test_a_folder_of_something_else_is_not_replaced(train_briefly, tmp_path):
+    (tmp_path / "adapter" / "janus_prosody_lora").mkdir(parents=True)
+    (tmp_path / "adapter" / "janus_prosody_lora" / "thesis.txt").write_text("mine")
+    with pytest.raises(ProsodyError, match="janus_prosody_lora: holds something else than what was trained — move it"):
+        train_briefly()
+    assert (tmp_path / "adapter" / "janus_prosody_lora" / "thesis.txt").read_text() == "mine"
+
+
 def test_windows_too_long_for_the_base_are_refused(train_briefly):
     with pytest.raises(ProsodyError, match=r"^window_words: .* too many for this base"):
         train_briefly(rule_book(80), window_words=5000)
