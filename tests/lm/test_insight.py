@@ -20,7 +20,7 @@ def test_the_change_is_the_norm_of_the_product(tiny):
     layer = model.base_model.model.transformer.h[1].attn.c_proj
     with torch.no_grad():
         layer.lora_B["default"].weight.fill_(0.5)
-    expected = torch.linalg.norm(3 * layer.lora_B["default"].weight @ layer.lora_A["default"].weight)
+        expected = torch.linalg.norm(3 * layer.lora_B["default"].weight @ layer.lora_A["default"].weight)
     first, second = changes(model)
     assert first.share == 0
     assert second.share == pytest.approx(float(expected / torch.linalg.norm(layer.base_layer.weight)), rel=1e-5)
