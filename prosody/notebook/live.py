@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from prosody.lm.train import Epoch, Step
 
 _DRAWN_EVERY_S = 2.0  # a live picture
+_HEIGHT_PX = 420  # of it, while it is drawn anew
 
 
 @contextmanager
@@ -88,7 +89,8 @@ class LossCurve:
         shown = {"application/vnd.plotly.v1+json": json.loads(charts.loss_curve(self._train, self._val).to_json())}
         if self._handle is None:
             self._handle = display(shown, raw=True, display_id=True)
-        else:
+        else:  # JupyterLab's renderer of plotly never draws over a figure: something else must come in between
+            self._handle.update({"text/html": f'<div style="height:{_HEIGHT_PX}px"></div>'}, raw=True)
             self._handle.update(shown, raw=True)
 
 

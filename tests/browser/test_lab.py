@@ -24,6 +24,20 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "only-for-this-test"
 PATIENCE_S = 600
+READY = """() => {
+    const context = window.jupyterapp?.shell?.currentWidget?.sessionContext;
+    return context?.isReady && context.session?.kernel?.status === 'idle';
+}"""
+LIVE = """
+import time
+from prosody.lm.loop import Step
+from prosody.notebook import live
+live._DRAWN_EVERY_S = 0.3
+curve = live.LossCurve(interactive=True)
+for k in range(1, 9):
+    curve.step(Step(k, 8, 1, k == 8, 1 / k, None, 1e-3, 60, 50.0, 0.5, 1.0, 2.0))
+    time.sleep(0.5)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -86,19 +100,20 @@ def _wait_for(happened, seconds: float, log: Path | None = None) -> None:
         time.sleep(0.5)
 
 
+def _open(page, address: str, notebook: str) -> None:
+    """Open a notebook and wait until its kernel is ready."""
+    page.goto(f"{address}/lab/tree/notebooks/{notebook}?token={TOKEN}&reset")
+    page.wait_for_function(READY, timeout=90_000)
+
+
 def _run_all(page, lab: tuple[str, Path], notebook: str, stage: str) -> record.Run:
     """Open a notebook, wait until its kernel is ready, Run All, wait until its run has ended."""
     address, runs = lab
-    page.goto(f"{address}/lab/tree/notebooks/{notebook}?token={TOKEN}&reset")
-    ready = """() => {
-        const context = window.jupyterapp?.shell?.currentWidget?.sessionContext;
-        return context?.isReady && context.session?.kernel?.status === 'idle';
-    }"""
-    page.wait_for_function(ready, timeout=90_000)
+    _open(page, address, notebook)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
     _wait_for(lambda: [r for r in record.runs(runs, stage) if r.state != "running"] or _failed(page), PATIENCE_S)
     assert not _failed(page)
-    page.wait_for_function(ready, timeout=90_000)
+    page.wait_for_function(READY, timeout=90_000)
     return record.runs(runs, stage)[-1]
 
 
@@ -130,3 +145,20 @@ def test_run_all_in_lab_from_the_top(page, lab, notebook, stage, metric):
     plot.scroll_into_view_if_needed()
     plot.locator(".main-svg").first.wait_for(timeout=30_000)
     assert (ROOT / "notebooks" / notebook).read_bytes() == before
+
+
+def test_the_live_loss_curve_grows_in_lab(page, lab):
+    _open(page, lab[0], "03_train_lora.ipynb")
+    run = """code => {
+        const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
+        app.commands.execute('notebook:insert-cell-below').then(() => {
+            notebook.activeCell.model.sharedModel.setSource(code);
+            app.commands.execute('notebook:run-cell');
+        });
+    }"""
+    page.evaluate(run, LIVE)
+    n_drawn = "document.querySelector('.js-plotly-plot')?._fullData?.[0]?.x?.length"
+    page.wait_for_function(f"{n_drawn} >= 3", timeout=60_000)
+    page.wait_for_function(f"{n_drawn} == 8", timeout=60_000)
+    assert not _failed(page)
+    assert page.locator(".js-plotly-plot").count() == 1
