@@ -96,10 +96,12 @@ def headline(metrics: Mapping[str, Any], n_words: int) -> str:
 
 
 def cost(metrics: Mapping[str, Any], *, what: str) -> str:
-    """What a training has cost, in two lines. what: came out of it, such as "adapter"."""
+    """What a training has cost, in three lines. what: came out of it, such as "adapter"."""
     size = f"{metrics['adapter_bytes'] / 1e6:.1f} MB, {metrics['trainable_parameters']:,} trained parameters"
     time = f"{metrics['steps']} steps in {metrics['seconds']:.0f} s (foretold {metrics['seconds_estimated']:.0f} s)"
-    return f"{what}: {size}\n{time}, {metrics['tokens_per_s']:.0f} tokens/s, {metrics['precision']}"
+    speed = f"{metrics['tokens_per_s']:.0f} tokens/s, {metrics['precision']}"
+    memory = f"{metrics['peak_memory_mb']:,.0f} MB at most (foretold {metrics['memory_mb_estimated']:,.0f} MB)"
+    return f"{what}: {size}\n{time}, {speed}\n{memory}"
 
 
 def tokens_per_s(steps: Sequence[Step]) -> float:

@@ -94,11 +94,11 @@ def loss_curve(train: Curve, val: Curve, untuned: float | None = None) -> go.Fig
             _curve(figure, *_thinned(steps, _smooth(losses)), "train, smoothed", style.WAVE, width=2.5)
     if len(val):
         steps, losses = np.asarray(val, dtype=float).T
-        _curve(figure, steps, losses, "validation", style.ACCENT, width=2, mode="lines+markers")
+        _curve(figure, steps, losses, "held out", style.ACCENT, width=2, mode="lines+markers")
     if untuned is not None:
         last = max((step for step, _ in (*train, *val)), default=1)
         dashed = {"color": style.TEXT, "dash": "dash", "width": 1.5}
-        label = f"validation, untuned base: {untuned:.3f}"
+        label = f"held out, untuned base: {untuned:.3f}"
         figure.add_scatter(
             x=[0, last], y=[round(untuned, 4)] * 2, name=label, mode="lines", line=dashed, hoverinfo="name+y"
         )

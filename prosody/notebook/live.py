@@ -106,8 +106,11 @@ class Watched:
         self._show, self._curve = one_line(interactive=interactive), LossCurve(interactive=interactive)
 
     def on_line(self, text: str) -> None:
-        """One line to read."""
-        self._show(text)
+        """One line to read; in JupyterLab those of single steps take each other's place."""
+        if not self._interactive or text.startswith("Step "):
+            self._show(text)
+        else:
+            print(text, flush=True)
         if self._interactive:
             self._log(text)
 

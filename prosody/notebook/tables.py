@@ -62,7 +62,7 @@ def scores_table(metrics: Mapping[str, Any]) -> HTML:
     if "seeds" in metrics:
         of = metrics["seeds"]["macro_f1"]
         shown += f" (of {len(of['values'])} seeds {of['mean']:.2f} ± {of['spread']:.2f})"
-    tuned = [f"<b>mean of those written, tuned (epoch {metrics['best_epoch']})</b>", "", "", "", f"<b>{shown}</b>"]
+    tuned = [f"<b>macro F1, tuned (epoch {metrics['best_epoch']})</b>", "", "", "", f"<b>{shown}</b>"]
     note = f"Probabilities lie {100 * metrics['calibration_error']:.1f} points off the shares, on average."
     return _table(["marker", "written", "precision", "recall", "F1"], [*rows, tuned, *others], note=note)
 

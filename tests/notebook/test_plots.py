@@ -120,9 +120,9 @@ def test_loss_with_the_untuned_base_as_a_line(assert_dressed):
     train = [(step, 3.0 - step / 1000) for step in range(1, 1001)]
     figure = plots.loss_curve(train, [(500, 2.6), (1000, 2.2)], 3.25)
     by_name = {trace.name: trace for trace in figure.data}
-    assert set(by_name) == {"train, each step", "train, smoothed", "validation", "validation, untuned base: 3.250"}
+    assert set(by_name) == {"train, each step", "train, smoothed", "held out", "held out, untuned base: 3.250"}
     assert by_name["train, smoothed"].y[500] == pytest.approx(train[500][1], abs=1e-5)
-    assert list(by_name["validation, untuned base: 3.250"].x) == [0, 1000]
+    assert list(by_name["held out, untuned base: 3.250"].x) == [0, 1000]
     assert_dressed(plots.loss_curve([], [], None))
     assert len(plots.loss_curve([(i, 1.0) for i in range(100_000)], []).to_json()) < 100_000
 

@@ -97,7 +97,7 @@ def test_scores_stand_above_those_of_trivial_rules():
     assert body[0] == ["&lt;emph&gt;", "8", "0.25", "1.00", "0.50"]
     assert body[TOKENS.index("<pitch_low>")][1:] == ["0", "0.00", "–", "–"]
     assert body[TOKENS.index("<pitch_high>")][1:] == ["3", "–", "0.00", "0.50"]
-    assert body[len(TOKENS)] == ["mean of those written, tuned (epoch 5)", "", "", "", "0.50"]
+    assert body[len(TOKENS)] == ["macro F1, tuned (epoch 5)", "", "", "", "0.50"]
     assert body[-1] == ["most frequent for word", "", "", "", "0.40"]
     assert "3.1 points" in html
 
