@@ -92,9 +92,10 @@ def test_metrics_hold_what_every_train_run_writes(trained):
 def test_figures_and_cost_are_told_in_a_few_lines(trained):
     metrics = trained.result.metrics
     assert figures.headline(metrics, 57).endswith(f"macro F1 {metrics['macro_f1']:.3f} on 57 held-out words")
-    first, second = figures.cost(metrics, what="adapter").splitlines()
+    first, second, third = figures.cost(metrics, what="adapter").splitlines()
     assert first.startswith("adapter: 0.0 MB, ") and first.endswith(" trained parameters")
     assert f"{metrics['steps']} steps in " in second and "float32" in second
+    assert re.fullmatch(r"[\d,]+ MB at most \(foretold [\d,]+ MB\)", third)
 
 
 def test_the_held_out_part_is_the_last_stretch(trained):
