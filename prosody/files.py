@@ -218,6 +218,11 @@ def read_json(path: PathLike, *, constants: bool = False) -> Any:
         raise ProsodyError(path, None, f"is not JSON ({error})", "write null or a finite number there") from None
 
 
+def is_text(value: Any) -> bool:
+    """Whether it is a string that a file and its name can hold: without a null, or half a pair of surrogates."""
+    return isinstance(value, str) and not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
+
+
 def sha256(path: PathLike) -> str:
     """The SHA-256 of a file's bytes as 64 hex digits. Raises ProsodyError if it cannot be read."""
     with telling(path), open(path, "rb") as file:

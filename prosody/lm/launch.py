@@ -224,17 +224,12 @@ def _read(path: Path) -> Mapping[str, Any]:
     for name, value in told.items():
         if name not in _KNOWN:
             raise ProsodyError(path, name, "is unknown", f"use {', '.join(_KNOWN)}")
-        if name in _TEXTS and not (_is_text(value) and (value or name != "base_model")):
+        if name in _TEXTS and not (files.is_text(value) and (value or name != "base_model")):
             raise ProsodyError(path, name, f"is {value!r:.40}", "give a text")
     if not isinstance(told.get("resume_strictly", False), bool):
         raise ProsodyError(path, "resume_strictly", f"is {told['resume_strictly']!r:.40}", "give true or false")
     _resume_from(path, told.get("resume", "auto"))
     return told
-
-
-def _is_text(value: Any) -> bool:
-    """Whether it is a string without what no file can hold: half a pair of surrogates, or a null."""
-    return isinstance(value, str) and not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
 
 
 def _base_of(path: Path, name: str) -> str:
