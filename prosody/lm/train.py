@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prosody import files, markers
 from prosody.dataset import DATASET_FILE, Dataset
-from prosody.lm import acoustic, estimate, evaluate, figures, resume, state
+from prosody.lm import acoustic, estimate, evaluate, figures, interrupt, resume, state
 from prosody.lm.base import Base
 from prosody.lm.checkpoint import adapter_bytes, check_place, save_adapter
 from prosody.lm.corpus import Line, of_dataset
@@ -102,6 +103,7 @@ def train(
 
     Raises ProsodyError if the dataset has no marked words to learn from, if a loss is no number any more, if an
     unfinished training on something else has its checkpoints there, or if another training is at work there.
+    KeyboardInterrupt ends the step, and leaves a checkpoint, first.
     """
     lora, parameters, team = lora or LoraParameters(), parameters or TrainParameters(), team or Team()
     if card:
@@ -116,17 +118,21 @@ def train(
             for one in done if listener else ():
                 listener(one)
         about = session.about(dataset, run)
-        for step in session.steps():
-            on_line(str(step))
-            if on_step:
-                on_step(step)
-            if step.ends_epoch:
-                epoch = session.measure(step)
-                on_line(str(epoch))
-                if on_epoch:
-                    on_epoch(epoch)
-            if session.is_checkpoint_due(step):
-                session.save(checkpoints, step.step)
+        with interrupt.held_back() if team.world == 1 else nullcontext(bool) as is_interrupted:
+            for step in session.steps():
+                on_line(str(step))
+                if on_step:
+                    on_step(step)
+                if step.ends_epoch:
+                    epoch = session.measure(step)
+                    on_line(str(epoch))
+                    if on_epoch:
+                        on_epoch(epoch)
+                if session.is_checkpoint_due(step) or is_interrupted():
+                    session.save(checkpoints, step.step)
+                if is_interrupted():
+                    on_line(f"Interrupted after step {step.step} of {step.n_steps}: the same training goes on there")
+                    raise KeyboardInterrupt
         return session.finish(folder, about)
 
 

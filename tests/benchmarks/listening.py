@@ -107,6 +107,14 @@ def compared(
     return table
 
 
+def gains(after: Sequence[float], before: Sequence[float]) -> tuple[float, float]:
+    """Mean of the paired differences, and half their 95 % interval (Student's t); nan of one pair."""
+    differences = [a - b for a, b in zip(after, before, strict=True)]
+    n = len(differences)
+    wide = t.ppf(0.975, n - 1) * statistics.stdev(differences) / math.sqrt(n) if n > 1 else math.nan
+    return statistics.fmean(differences), wide
+
+
 def show(table: dict[str, list[dict[str, float]]]) -> None:
     """Mean of each figure, and what is gained over the first variant with its interval."""
     first, *others = table
@@ -117,10 +125,8 @@ def show(table: dict[str, list[dict[str, float]]]) -> None:
     for name in others:
         cells = []
         for key in keys:
-            gains = [one[key] - before[key] for one, before in zip(table[name], table[first], strict=True)]
-            n = len(gains)
-            wide = t.ppf(0.975, n - 1) * statistics.stdev(gains) / math.sqrt(n) if n > 1 else math.nan
-            cells.append(f"{key} {statistics.fmean(gains):+.4f} ± {wide:.4f}")
+            mean, wide = gains([one[key] for one in table[name]], [one[key] for one in table[first]])
+            cells.append(f"{key} {mean:+.4f} ± {wide:.4f}")
         print(f"{name} over {first}: {', '.join(cells)}")
 
 

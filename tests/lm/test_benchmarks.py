@@ -16,6 +16,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 @pytest.fixture
 def run(tmp_path, tiny_folder, monkeypatch, capsys):
     """Run a benchmark with a tiny base; returns what it writes as JSON, and what it prints."""
+    monkeypatch.syspath_prepend(BENCHMARKS)  # they import each other
     text = tmp_path / "corpus.txt"
     text.write_text(corpus(5), encoding="utf-8")
 
@@ -44,6 +45,20 @@ def test_listening_on_a_dataset(run, tmp_path):
     save_book(tmp_path / "dataset", rule_book(12, measured=True))
     told, _ = run("listening", tmp_path / "dataset", "--seeds", "1", "--epochs", "1")
     assert all(math.isfinite(found[0][name]) for found in told.values() for name in ("macro_f1", "loss", "error"))
+
+
+def test_settings(run, tmp_path):
+    save_book(tmp_path / "dataset", rule_book(12, measured=True))
+    asked = ("settings", tmp_path / "dataset", "--seeds", "2", "--epochs", "1", "--only")
+    told, out = run(*asked, "rank 8", "class weights, square root")
+    assert list(told) == ["default", "rank 8", "class weights, square root"]
+    losses = {name: [of["loss"] for of in seeds.values()] for name, seeds in told.items()}
+    assert all(len(set(of)) == 2 and all(map(math.isfinite, of)) for of in losses.values())
+    assert losses["default"] != losses["class weights, square root"] != losses["rank 8"]
+    told, again = run(*asked, "rank 4")
+    assert "seed 0  default" not in again  # done before
+    assert set(told["rank 4"]) == {"0", "1"}
+    assert "macro_f1 +0" in out + again or "macro_f1 -0" in out + again
 
 
 def test_tasks(run):

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 from dataclasses import replace
 
 import pytest
@@ -50,9 +51,8 @@ def run(new_base, tmp_path):
                 how,
                 folder=folder,
                 resume_from=resume_from and [tmp_path / other / "artifacts" / state.FOLDER for other in resume_from],
-                on_line=lines.append,
                 on_step=on_step if until else None,
-                **options,
+                **{"on_line": lines.append, **options},
             )
         except Cut:
             return None, None, lines
@@ -84,6 +84,39 @@ def test_a_training_cut_short_goes_on_to_the_same_bits(run, whole, until):
     assert result.placed == whole[0].placed
     assert result.placed_untuned == whole[0].placed_untuned
     assert result.metrics["f1"] == whole[0].metrics["f1"]
+
+
+@pytest.mark.parametrize("at", [3, 8])  # in an epoch, and at the end of one
+def test_ctrl_c_ends_the_step_and_leaves_a_checkpoint(run, whole, tmp_path, monkeypatch, at):
+    learn = Loop._step
+
+    def interrupted(self, planned, examples):
+        if planned.step == at:
+            signal.raise_signal(signal.SIGINT)
+        return learn(self, planned, examples)
+
+    monkeypatch.setattr(Loop, "_step", interrupted)
+    lines, how = [], replace(HOW, checkpoint_s=1e6)
+    with pytest.raises(KeyboardInterrupt):
+        run("cut", how=how, on_line=lines.append)
+    assert f"Interrupted after step {at} of 12: the same training goes on there" in lines
+    monkeypatch.undo()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    result, files, lines = run("cut", how=how)
+    assert f"Going on after step {at} of 12" in lines
+    assert (trace(result), files) == (trace(whole[0]), whole[1])
+
+
+def test_a_second_ctrl_c_ends_at_once(run, monkeypatch, tmp_path):
+    def interrupted(self, planned, examples):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("went on")
+
+    monkeypatch.setattr(Loop, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run("cut")
+    assert not list((tmp_path / "cut" / "artifacts" / state.FOLDER).glob("step_*"))
 
 
 def test_it_goes_on_from_another_run_s_checkpoints(run, whole, tmp_path):
