@@ -7,20 +7,15 @@ JSON goes to stdout, messages to stderr. A user's mistake ends with exit code 2 
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
-import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from prosody import __version__
-from prosody.errors import ProsodyError
+from prosody.program import Parser, exit_code
 from prosody.workflow import install
 
 NOTHING, READY, MAKE = "nothing", "ready", "make"  # what a command needs: nothing, a set-up, or it sets up itself
-
-_FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO")} - {None}
 
 # name, the module of `prosody.commands` with its function, what it needs, what it does, an example
 _COMMANDS = (
@@ -62,46 +57,10 @@ Teach a small language model how one person speaks, then let it mark and speak n
   python -m prosody COMMAND --help             more about a command, with an example"""
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line."""
-
-    def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"{self.prog}: {message} — `{self.prog} --help` shows how\n")
-        raise SystemExit(2)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    _readable_streams()
-    try:
-        return _run(words)
-    except ProsodyError as error:
-        return _ended(str(error), 2)
-    except KeyboardInterrupt:
-        return _ended("interrupted", 130)
-    except BrokenPipeError:  # whoever read our output has enough: `prosody runs | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG and isinstance(error.filename, str):
-            told = ProsodyError(f"{error.filename:.60}…", None, "the name is too long", "give a shorter one")
-            return _ended(str(told), 2)
-        if error.filename is not None or error.errno not in _FULL:
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries once more at its end
-        told = f"the output cannot be written ({error.strerror})"
-        return _ended(f"{told} — make room, or send it elsewhere", 2)
-
-
-def _ended(told: str, code: int) -> int:
-    """Tell why a command ends; returns its exit code."""
-    try:
-        sys.stderr.write(f"prosody: {told}\n")
-        sys.stderr.flush()
-    except OSError:  # the disk is full behind stderr, too: nobody can be told
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-    return code
+    return exit_code(lambda: _run(words))
 
 
 def _run(words: list[str]) -> int:
@@ -128,22 +87,12 @@ def _run(words: list[str]) -> int:
     return code
 
 
-def _readable_streams() -> None:
-    """What a stream cannot show must not end the program (Windows code pages), nor one that is closed (`2>&-`)."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in this order they get 0, 1, 2 again
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (it stays open)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def make_parser(*, helped: str | None = None) -> argparse.ArgumentParser:
     """The parser of the whole command line. helped: the command whose notebook's parameters its help is to list."""
-    parser = _Parser(prog="prosody", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog="prosody", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"prosody {__version__}")
     _answer_options(parser)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
     for name, _, _, purpose, example in _COMMANDS:
         command = commands.add_parser(
             name,

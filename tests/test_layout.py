@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "prosody"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
-    {"errors", "files"},
+    {"errors", "files", "program"},
     {"markers"},
     {"dataset", "dataset_check"},
     {"interchange"},
@@ -24,6 +24,7 @@ LAYERS = (
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 BESIDE = {  # the only imports between parts of one layer
     ("files", "errors"),
+    ("program", "errors"),
     ("dataset", "dataset_check"),
     ("dataset_check", "dataset"),
     ("cli", "commands"),

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from prosody.commands import dataset_folder, print_json, tell
+from prosody.commands import bar, dataset_folder, print_json, tell
 from prosody.errors import ProsodyError
 
 if TYPE_CHECKING:
     from prosody.lm.lora import LoraParameters
     from prosody.lm.parameters import TrainParameters
+
+_LOADED = 0.4  # of an estimate's time, when dataset and base are there
 
 
 def estimate(arguments: Namespace) -> None:
@@ -27,9 +29,18 @@ def estimate(arguments: Namespace) -> None:
     if arguments.card:
         card_of(arguments.card)
     lora, parameters = changed(LoraParameters(), TrainParameters(), arguments.pairs)
-    data = dataset.load(dataset_folder(arguments.dataset))
-    base = load_base(arguments.base_model)
-    found = foresee(data, base, lora, parameters, card=arguments.card, on_line=tell)
+    with bar("estimating") as progress:
+        data = dataset.load(dataset_folder(arguments.dataset))
+        progress(_LOADED / 2)
+        base = load_base(arguments.base_model)
+        progress(_LOADED)
+        told: list[str] = []  # told once the bar is gone
+        found = foresee(
+            data, base, lora, parameters, card=arguments.card, on_line=told.append,
+            progress=lambda share: progress(_LOADED + (1 - _LOADED) * share),
+        )  # fmt: skip
+    for line in told:
+        tell(line)
     if arguments.json:
         print_json([asdict(one) | {"total_mb": one.total_mb} for one in found])
         return

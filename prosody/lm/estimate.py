@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from prosody.errors import ProsodyError
 from prosody.lm import graphs
-from prosody.lm.speed import clock
+from prosody.lm.speed import duration
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,12 +86,15 @@ class Estimate:
 
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {mb:,.0f}" for name, mb in self.memory_mb.items())
-        how = f"{self.micro_batch} windows at once × {self.accumulation}"
-        told = f"{self.where}: {clock(self.seconds)} h, {self.total_mb:,.0f} MB ({parts}); {how}"
+        how = f"{self.micro_batch} window{'s' if self.micro_batch > 1 else ''} at once"
+        how += f", {self.accumulation} times a step" if self.accumulation > 1 else ""
+        told = f"{self.where}: {duration(self.seconds)}, {self.total_mb:,.0f} MB ({parts}); {how}"
         return told if self.fits else f"{told} — does not fit: give {self.remedy}"
 
 
-def rehearse(loop: Loop, corpus: Corpus, planned: Sequence[Planned]) -> Rehearsal:
+def rehearse(
+    loop: Loop, corpus: Corpus, planned: Sequence[Planned], *, progress: Callable[[float], None] = lambda share: None
+) -> Rehearsal:
     """Take a few steps forward and back; no weight moves, and no random number is used up."""
     steps = [planned[round(k * (len(planned) - 1) / max(_REHEARSED - 1, 1))] for k in range(_REHEARSED)]
     most = _windows_a_process(loop, planned)
@@ -102,8 +105,9 @@ def rehearse(loop: Loop, corpus: Corpus, planned: Sequence[Planned]) -> Rehearsa
             loop.rehearse(corpus, piece, alone=True)
         if len(piece.windows) <= loop.micro_batch:  # else the memory was full meanwhile
             break
-    seconds = []
-    for step in steps:
+    seconds: list[float] = []
+    for n, step in enumerate(steps, 1):
+        progress(n / (_REHEARSED + 1))
         for _ in range(graphs.EAGER + 1 if loop.graphs else 0):  # until this shape is recorded
             loop.rehearse(corpus, step)
         begun = time.perf_counter()
@@ -181,10 +185,16 @@ def _remedy(room_mb: float, per_window_mb: float, micro_batch: int) -> str:
 
 
 def foresee(
-    loop: Loop, corpus: Corpus, planned: Sequence[Planned], *, held_out: Corpus, card: str = ""
+    loop: Loop,
+    corpus: Corpus,
+    planned: Sequence[Planned],
+    *,
+    held_out: Corpus,
+    card: str = "",
+    progress: Callable[[float], None] = lambda share: None,
 ) -> list[Estimate]:
     """What a training costs on this machine and, if one is named, on a card (see `card_of`)."""
-    seen = rehearse(loop, corpus, planned)
+    seen = rehearse(loop, corpus, planned, progress=progress)
     share = len(held_out.words) / max(len(corpus.words), 1)
     here = on_this_machine(loop, seen, planned, held_out_share=share)
     return [here, on_card(loop, seen, planned, card_of(card), held_out_share=share)] if card else [here]

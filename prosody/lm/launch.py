@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from prosody import files
 from prosody.errors import ProsodyError
 from prosody.lm import state
+from prosody.program import COMPLAINT, Parser, exit_code
 
 if TYPE_CHECKING:
     from prosody.lm.lora import LoraParameters
@@ -36,29 +37,29 @@ if TYPE_CHECKING:
 
 _STARTED_BY = "PROSODY_STARTED_BY"  # environment variable: the process that started the launcher
 _LOOK_S = 0.5  # between two looks at whether they are there
-_COMPLAINT = "prosody: "  # begins the line in which a process says what was wrong
 _TEXTS = ("dataset", "out", "base_model", "card", "run")
 _KNOWN = (*_TEXTS, "lora", "train", "resume", "resume_strictly")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train as the file says; returns the exit code: 2 for a mistake in it, told in one line."""
-    parser = argparse.ArgumentParser(prog="python -m prosody.lm.train", description=__doc__.partition("\n")[0])
+    parser = Parser(
+        prog="python -m prosody.lm.train",
+        description=__doc__.partition("\n")[0],
+        epilog="example: python -m prosody.lm.train parameters.json",
+    )
     parser.add_argument("parameters", metavar="FILE.json", type=Path, help="dataset, out, and what is not as usual")
     parser.add_argument("--sha256", help=argparse.SUPPRESS)  # of the file that is meant
     given = parser.parse_args(argv)
     _end_with_launcher()
-    try:
+
+    def program() -> int:
         if given.sha256 and files.sha256(given.parameters) != given.sha256:
             raise ProsodyError(given.parameters, None, "is another training's by now", "wait for that, or end it")
         train_from(given.parameters)
-    except ProsodyError as error:
-        print(f"{_COMPLAINT}{error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("prosody: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
-    return 0
+        return 0
+
+    return exit_code(program, interrupted="interrupted; the same command goes on from the last checkpoint")
 
 
 def train_from(path: Path) -> None:
@@ -77,6 +78,7 @@ def train_from(path: Path) -> None:
     parameters = _made(path, "train", told.get("train", {}), TrainParameters)
     data = dataset.load(path.parent / told["dataset"])
     out = path.parent / told["out"]
+    files.check_new(out / "metrics.json", overwrite=True)
     with team(pick_device(parameters.device)) as own:
         trained = train(
             data,
@@ -155,14 +157,14 @@ def _launch(n_processes: int, path: Path, on_line: Callable[[str], None]) -> Non
         why = ""
         try:
             for line in running.stdout or ():
-                if line.startswith(_COMPLAINT) and not why:
+                if line.startswith(COMPLAINT) and not why:
                     why = line.strip()
                 on_line(line.rstrip())
         except BaseException:
             _end(running.pid)
             raise
     if running.returncode:
-        what = f"ended with code {running.returncode}" + (f" ({why.removeprefix(_COMPLAINT)})" if why else "")
+        what = f"ended with code {running.returncode}" + (f" ({why.removeprefix(COMPLAINT)})" if why else "")
         raise ProsodyError(path, f"{n_processes} processes", what, "read the lines above, or train with processes=1")
 
 
@@ -178,7 +180,8 @@ def _end_with_launcher() -> None:
 
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return
-    numbers = [os.getppid(), *filter(None, [int(os.environ.get(_STARTED_BY, "0"))])]
+    started_by = os.environ.get(_STARTED_BY, "")
+    numbers = [os.getppid(), *([int(started_by)] if started_by.isdecimal() else [])]
     try:
         others = [psutil.Process(number) for number in numbers]
     except psutil.NoSuchProcess:
@@ -245,7 +248,7 @@ def _resume_from(path: Path, told: Any) -> list[Path] | None:
     if told in ("auto", "never"):
         return [] if told == "auto" else None
     if not (isinstance(told, list) and all(isinstance(one, str) for one in told)):
-        raise ProsodyError(path, "resume", f"is {told!r}", "use auto or never")
+        raise ProsodyError(path, "resume", f"is {told!r:.40}", "use auto or never, or a list of folders")
     return [path.parent / one for one in told]
 
 

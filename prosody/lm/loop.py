@@ -41,9 +41,10 @@ _REFERENCE_WINDOWS = 32  # of which the markers' average logits are taken
 class Step:
     """One step done.
 
-    loss: of the text, nats a slot. loss_acoustic: of the head, Huber's, a measurement; None without one. tokens_per_s,
-    utilisation (share of the multiplications that the machine could have done): of this step. seconds: since training
-    began, without what lay between an interruption and the resumption; remaining_s: as the steps so far predict.
+    loss: of the text, nats a slot. loss_acoustic: of the head, Huber's, a measurement; None without one. tokens_per_s:
+    of this step. utilisation: model FLOPs utilisation (MFU, Chowdhery et al. 2022), the share of the multiplications
+    that this machine could have done in the step. seconds: since training began, without what lay between an
+    interruption and the resumption; remaining_s: as the steps so far predict.
     """
 
     step: int
@@ -63,7 +64,7 @@ class Step:
         heard = "" if self.loss_acoustic is None else f" | Heard {self.loss_acoustic:.3f}"
         return (
             f"Step {self.step} | Loss {self.loss:.4f} | LR {self.learning_rate:.2e} | {self.tokens_per_s:.0f} tok/s | "
-            f"{clock(self.seconds)} < {clock(self.remaining_s)}{heard} | Use {100 * self.utilisation:.0f} %"
+            f"{clock(self.seconds)} < {clock(self.remaining_s)}{heard} | MFU {100 * self.utilisation:.0f} %"
         )
 
 
@@ -135,19 +136,22 @@ class Loop:
         settings = {"epochs": p.epochs, "batch_size": p.batch_size, "size": p.window_words, "seed": p.seed}
         return plan(corpus.n_tokens, documents=corpus.documents, **settings)
 
-    def fit_reference(self, corpus: Corpus) -> None:
+    def fit_reference(self, corpus: Corpus, *, progress: Callable[[float], None] = lambda share: None) -> None:
         """Set the markers' logits against what the untuned model says of the first windows of the training text."""
         import torch
 
         cut = windows(len(corpus.words), size=self.parameters.window_words, documents=corpus.documents)
         examples = self._examples(corpus, cut[:_REFERENCE_WINDOWS])
         with torch.no_grad():
-            with self.autocast():
-                states = torch.cat([self._states(self._batch([one])).float() for one in examples])
+            states = []
+            for one in examples:
+                with self.autocast():
+                    states.append(self._states(self._batch([one])).float())
+                progress(len(states) / len(examples))
             tokens = slots.tokens_of(self.choices)
             vectors = row_vectors(self.model, self.tokenizer, tokens).float()
         labels = [slots.label(markers, self.choices) for markers in corpus.slots if markers is not None]
-        self.reference = slots.fit_reference(states, vectors, labels, self.choices)
+        self.reference = slots.fit_reference(torch.cat(states), vectors, labels, self.choices)
 
     def measure(self, corpus: Corpus) -> Said:
         """What the model says of held-out text. Raises ProsodyError if training has driven it out of bounds."""

@@ -71,7 +71,10 @@ def team(device: str) -> Iterator[Team]:
 
     device: "cpu" talks through gloo, "cuda" through NCCL where it can.
     """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
+    told = os.environ.get("WORLD_SIZE", "1")
+    if not (told.isdecimal() and int(told)):
+        raise ProsodyError("WORLD_SIZE", None, f"is {told!r:.40}", "leave this environment variable to the launcher")
+    world = int(told)
     if world == 1:
         yield Team()
         return

@@ -67,6 +67,15 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
+def duration(seconds: float) -> str:
+    """A duration in words, its two largest units: "7 s", "4 min 16 s", "1 h 5 min"."""
+    whole = round(max(seconds, 0))
+    hours, minutes = whole // 3600, whole // 60 % 60
+    if hours:
+        return f"{hours:,} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
 def peak_memory_mb() -> float:
     """Largest memory use of this process so far, MB: on the GPU if one is used, else resident memory."""
     torch = sys.modules.get("torch")

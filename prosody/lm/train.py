@@ -144,11 +144,12 @@ def foresee(
     *,
     card: str = "",
     on_line: Callable[[str], None] = print,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> list[estimate.Estimate]:
     """What training will cost on this machine and, if one is named, on a card. `base.model` is used up."""
     session = _Session(dataset, base, lora or LoraParameters(), parameters or TrainParameters(), Team(), on_line)
-    session.loop.fit_reference(session.learned)
-    return session.foresee(card)
+    session.loop.fit_reference(session.learned, progress=lambda share: progress(share / 2))
+    return session.foresee(card, progress=lambda share: progress((1 + share) / 2))
 
 
 class _Session:
@@ -195,14 +196,18 @@ class _Session:
         self._saved_step: int | None = None
         self._is_impatient = False
 
-    def foresee(self, card: str = "") -> list[estimate.Estimate]:
+    def foresee(
+        self, card: str = "", *, progress: Callable[[float], None] = lambda share: None
+    ) -> list[estimate.Estimate]:
         """What this training will cost here and, if one is named, on a card."""
-        return estimate.foresee(self.loop, self.learned, self.planned, held_out=self.held_out, card=card)
+        of = {"held_out": self.held_out, "card": card, "progress": progress}
+        return estimate.foresee(self.loop, self.learned, self.planned, **of)
 
     def begin(self, found: state.Held | None, card: str) -> None:
         """Start, or go on from a checkpoint."""
         loop, trained = self.loop, self.trained
         if found is None:
+            self.on_line("Before the first step: the untuned base is measured, and a few steps are rehearsed")
             loop.fit_reference(self.learned)
             untuned = loop.measure(self.held_out)
             trained.placed_untuned = self._placed(untuned)

@@ -80,10 +80,13 @@ def segment_lengths(durations: Sequence[float]) -> go.Figure:
     return style.dress(figure, title=title, height=320)
 
 
-def loss_curve(train: Curve, val: Curve, untuned: float | None = None) -> go.Figure:
+def loss_curve(
+    train: Curve, val: Curve, untuned: float | None = None, *, kept: tuple[int, int] | None = None
+) -> go.Figure:
     """Loss over the steps of training.
 
-    train, val: (step, loss in nats a slot). untuned: the base model's loss on the validation part.
+    train, val: (step, loss in nats a slot). untuned: the base model's loss on the held-out part. kept: the epoch that
+    is kept, and its last step, which has a point in `val`.
     """
     figure = go.Figure()
     if len(train):
@@ -95,6 +98,11 @@ def loss_curve(train: Curve, val: Curve, untuned: float | None = None) -> go.Fig
     if len(val):
         steps, losses = np.asarray(val, dtype=float).T
         _curve(figure, steps, losses, "held out", style.ACCENT, width=2, mode="lines+markers")
+    if kept is not None:
+        epoch, step = kept
+        ring = {"symbol": "circle-open", "size": 16, "color": style.ACCENT, "line": {"width": 2}}
+        at = {"x": [step], "y": [round(dict(val)[step], 4)]}
+        figure.add_scatter(name=f"kept: epoch {epoch}", mode="markers", marker=ring, hoverinfo="name", **at)
     if untuned is not None:
         last = max((step for step, _ in (*train, *val)), default=1)
         dashed = {"color": style.TEXT, "dash": "dash", "width": 1.5}

@@ -16,38 +16,57 @@ if TYPE_CHECKING:
 
 _PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a7a7a")  # Okabe and Ito (2008)
 _SYMBOLS = ("circle", "square", "diamond", "x", "cross", "triangle-up", "star")
+_LETTER_PIXELS, _ROWS_PIXELS = 7, 330  # of a label; of the plot of rows, its height
+_GAP = 0.45  # between two boxes, of the longest side
 _THINNEST = 0.03  # of a picture's side, so that a rank of 2 can be seen beside 768 columns
 
 
 def lora_picture(changes: Sequence[Change]) -> go.Figure:
-    """W and the pair beside it, drawn to scale by their shapes, and the sum of what is trained.
+    """W and the pair beside it, drawn to scale by their shapes, what the layer uses, and the sum of what is trained.
 
-    changes: as from `insight.changes`; the first matrix is drawn, all are counted.
+    changes: as from `insight.changes`; the largest matrix is drawn, all are counted.
     """
     figure = go.Figure()
-    one = changes[0]
+    one = max(changes, key=lambda change: change.n_out * change.n_in)
     longest = max(one.n_out, one.n_in)
     high, wide, thin = one.n_out / longest, one.n_in / longest, max(one.r / longest, _THINNEST)
-    boxes = [
-        ("W, frozen", 0.0, wide, high, style.TEXT, f"{one.n_out} × {one.n_in} = {one.n_out * one.n_in:,}"),
-        ("B", wide + 0.45, thin, high, style.F0, f"{one.n_out} × {one.r} = {one.n_out * one.r:,}"),
-        ("A", wide + thin + 0.75, wide, thin, style.ACCENT, f"{one.r} × {one.n_in} = {one.r * one.n_in:,}"),
+    whole = f"{one.n_out} × {one.n_in} = {one.n_out * one.n_in:,}"
+    parts = [
+        ("W, frozen", wide, high, style.TEXT, whole, "+ α/r ·"),
+        ("B", thin, high, style.F0, f"{one.n_out} × {one.r} = {one.n_out * one.r:,}", "·"),
+        ("A", wide, thin, style.ACCENT, f"{one.r} × {one.n_in} = {one.r * one.n_in:,}", "="),
+        ("what the layer uses", wide, high, style.WAVE, f"{one.n_out} × {one.n_in}", ""),
     ]
-    for name, left, width, height, color, shape in boxes:
+    left = 0.0
+    for name, width, height, color, shape, sign in parts:
         x, y = [left, left + width, left + width, left, left], [0, 0, -height, -height, 0]
         figure.add_scatter(
             x=x, y=y, fill="toself", fillcolor=color, opacity=0.55, mode="lines", line={"color": color, "width": 1},
             name=name, hoverinfo="text", text=f"{name}: {shape} numbers",
         )  # fmt: skip
-        figure.add_annotation(
-            x=left + width / 2, y=0.03, text=f"<b>{name}</b><br>{shape}", showarrow=False, yanchor="bottom",
-            font={"color": style.TEXT},
-        )  # fmt: skip
-    for sign, at in (("+", wide + 0.22), ("·", wide + thin + 0.6)):
-        figure.add_annotation(x=at, y=-high / 2, text=sign, showarrow=False, font={"size": 26, "color": style.TEXT})
+        text = {"showarrow": False, "font": {"color": style.TEXT, "size": 12}}
+        label = f"<b>{name}</b><br>{shape}"
+        figure.add_annotation(x=left + width / 2, y=0.03, text=label, yanchor="bottom", **text)
+        left += width + _GAP
+        text["font"]["size"] = 18
+        figure.add_annotation(x=left - _GAP / 2, y=-high / 2, text=sign, **text)
+    figure.add_annotation(
+        x=0, y=-high - 0.04, text=_where(changes, one), showarrow=False, xanchor="left", yanchor="top",
+        font={"color": style.TEXT},
+    )  # fmt: skip
     figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False, scaleanchor="x", range=[-max(high, 0.4) - 0.05, 0.35])
-    return style.dress(figure, title=_sum(changes), height=360)
+    figure.update_yaxes(visible=False, scaleanchor="x", range=[-max(high, 0.4) - 0.25, 0.35])
+    return style.dress(figure, title=_sum(changes), height=400)
+
+
+def _where(changes: Sequence[Change], drawn: Change) -> str:
+    """Which matrices have a pair, and of which this picture is."""
+    targets = list(dict.fromkeys(change.target for change in changes))
+    layers = sorted({change.layer for change in changes})
+    return (
+        f"Drawn: {style.text(drawn.target)}. Such a pair stands beside {style.text(', '.join(targets))} "
+        f"in {len(layers)} layers ({layers[0]} to {layers[-1]})."
+    )
 
 
 def _sum(changes: Sequence[Change]) -> str:
@@ -91,7 +110,8 @@ def rows_moved(rows: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> g
     tokens = list(rows)
     before, after = plane(*(np.array([rows[t][k] for t in tokens], dtype=float) for k in (0, 1)))
     figure = go.Figure()
-    for token, start, end in zip(tokens, before, after, strict=True):
+    sides = _sides(after, [len(token) for token in tokens], others=before)
+    for token, start, end, side in zip(tokens, before, after, sides, strict=True):
         color, name = BY_TOKEN[token].color, style.text(token)
         figure.add_scatter(
             x=[round(float(start[0]), 4), round(float(end[0]), 4)],
@@ -99,7 +119,7 @@ def rows_moved(rows: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> g
             name=name,
             mode="lines+markers+text",
             text=["", name],
-            textposition="top center",
+            textposition=side,
             textfont={"color": color},
             line={"color": color, "width": 1.5},
             marker={"color": color, "size": [7, 11], "symbol": ["circle-open", "circle"]},
@@ -108,3 +128,31 @@ def rows_moved(rows: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> g
     figure.update_xaxes(title_text="first principal component")
     figure.update_yaxes(title_text="second principal component")
     return style.dress(figure, title="The seven rows: ○ before, ● after training", height=440)
+
+
+def _sides(points: np.ndarray, lengths: Sequence[int], *, others: np.ndarray) -> list[str]:
+    """On which side of each point its label covers the fewest labels and points; as plotly's text positions.
+
+    points, others [shape=(n, 2)]. lengths: of the labels, in letters.
+    """
+    every = np.concatenate([points, others])
+    extent = np.maximum(np.ptp(every, axis=0), 1e-12)
+    pixels = np.array([style.PAGE_PIXELS, _ROWS_PIXELS]) / extent
+    placed: list[np.ndarray] = [np.array([*(p * pixels - 6), *(p * pixels + 6)]) for p in every]
+    chosen = []
+    for point, n in zip(points, lengths, strict=True):
+        half = np.array([n * _LETTER_PIXELS / 2, 8])
+        offsets = {"top center": (0, 16), "bottom center": (0, -16)}
+        offsets |= {"middle right": (half[0] + 10, 0), "middle left": (-half[0] - 10, 0)}
+        centres = {s: point * pixels + offset for s, offset in offsets.items()}
+        boxes = {s: np.array([*(centre - half), *(centre + half)]) for s, centre in centres.items()}
+        side = min(boxes, key=lambda s: sum(_overlap(boxes[s], other) for other in placed))
+        placed.append(boxes[side])
+        chosen.append(side)
+    return chosen
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Area that two boxes (left, bottom, right, top) share."""
+    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    return float(np.prod(np.maximum(sides, 0)))

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from IPython.display import HTML
 
 _COUNTS = ("written", "heard", "supported", "not_heard", "not_written")
+_MEASUREMENTS = {
+    "f0_level_st": "how high (f0, semitones)",
+    "f0_slope_st": "rising or falling (f0, semitones)",
+    "energy_db": "how loud (energy, dB)",
+    "duration_z": "how long (duration, for such a word)",
+    "pause_before_s": "pause before it (s, its logarithm)",
+}
 _AROUND = 3  # words shown before and after a doubtful place
 _MOST_WORDS = 8  # shown of a place of many words
 _LISTEN_S = 1.0  # heard before and after it
@@ -72,12 +79,12 @@ def measurements_table(metrics: Mapping[str, Any]) -> HTML:
 
     metrics: of a training; errors are mean and absolute, in the spread of the speaker's words.
     """
-    rows = [
-        [name, f"{of['error']:.2f}", f"{of['error_of_median']:.2f}", str(of["words"])]
-        for name, of in metrics.get("measurements", {}).items()
-    ]
+    rows = []
+    for name, of in metrics.get("measurements", {}).items():
+        figures = (f"{of['error']:.2f}", f"{of['error_of_median']:.2f}", str(of["words"]))
+        rows.append([html.escape(_MEASUREMENTS.get(name, name)), *figures])
     note = "" if rows else "The dataset holds no measurements: prepare it from the recording."
-    return _table(["measurement", "error", "of the median word", "words"], rows, note=note)
+    return _table(["measurement", "error (spreads)", "error of the median word", "words"], rows, note=note)
 
 
 def doubtful_table(places: Sequence[Place], segments: Sequence[Segment], audio: Audio) -> HTML:

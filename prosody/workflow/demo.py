@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import sys
+import textwrap
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from prosody import files
 from prosody.errors import ProsodyError
 from prosody.workflow import parameters as parameter_cells
 from prosody.workflow import record, runner
@@ -37,16 +39,29 @@ def run_all(given: Mapping[str, Any]) -> list[record.Run]:
 
 
 def summary(done: list[record.Run], seconds: float) -> str:
-    """What the demo tells at its end: time, memory, and where to look and listen."""
+    """What the demo tells at its end: time, memory, the first answer, and where to look and listen."""
     lines = ["", f"{'stage':10}{'time':>9}{'memory':>10}   record"]
     for run in done:
         memory = f"{run.status.get('peak_rss_mb') or 0:,} MB"
         lines.append(f"{run.stage:10}{elapsed(run.status['seconds']):>9}{memory:>10}   {record.shown(run.folder)}")
     peak = max(run.status.get("peak_rss_mb") or 0 for run in done)
     lines += [f"{'together':10}{elapsed(seconds):>9}{f'{peak:,} MB':>10}", ""]
+    lines += _first_answer(done[-1])
     lines += [f"listen:  {record.shown(path)}" for path in sorted(done[-1].artifacts.rglob("*.wav"))]
     lines += [f"look:    {record.shown(run.folder / 'notebook.ipynb')}" for run in done]
     return "\n".join([*lines, "next:    `make lab` opens the notebooks, `make runs` lists the runs"])
+
+
+def _first_answer(run: record.Run) -> list[str]:
+    """The first answer as it was marked, in lines of a terminal's width; nothing if the run has none."""
+    path = run.artifacts / "answers.json"
+    answers = files.read_json(path) if path.is_file() else []
+    if not answers:
+        return []
+    shown = {"asked:": answers[0]["question"], "points:": ", ".join(point["text"] for point in answers[0]["points"])}
+    shown["answer:"] = answers[0]["marked"]
+    of_all = {"width": 100, "subsequent_indent": " " * 9, "break_long_words": False, "break_on_hyphens": False}
+    return [line for name, text in shown.items() for line in textwrap.wrap(f"{name:9}{text}", **of_all)] + [""]
 
 
 def _divided(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

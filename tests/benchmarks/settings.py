@@ -69,7 +69,7 @@ def once(data: Dataset, setting: Mapping[str, Any], usual: TrainParameters, *, b
 
 
 def weighing(data: Dataset, power: float) -> AbstractContextManager[Any]:
-    """Training's loss, not the held-out one, with each class weighed by its inverse frequency to a power; 1 on average."""
+    """Training's loss, not the held-out one, with classes weighed by their inverse frequency to a power; mean 1."""
     import torch
 
     if not power:

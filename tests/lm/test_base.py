@@ -46,6 +46,11 @@ def test_a_folder_that_holds_no_model(tmp_path):
     refused(tmp_path, "the folder holds no config.json — give a folder written by save_pretrained")
 
 
+def test_a_folder_without_a_tokenizer(tiny, tmp_path):
+    tiny.model.save_pretrained(tmp_path)
+    refused(tmp_path, "base model: has no tokenizer")
+
+
 @pytest.mark.parametrize("name", ["nowhere/at/all", "./nowhere", "", "a b", "model.safetensors", "n" * 300])
 def test_a_name_that_is_nothing(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -32,7 +32,9 @@ def test_this_machine_and_the_card_stand_beside_each_other(estimates):
         assert all(mb >= 0 for mb in one.memory_mb.values())
         assert one.memory_mb["parameters"] == pytest.approx(1_666_688 * n_bytes / 2**20, rel=0.02)
         assert "\n" not in str(one)
-    assert str(here).startswith("this machine (cpu, float32): 0:00:0")
+    assert str(here).startswith(f"this machine (cpu, float32): {round(here.seconds)} s, ")
+    assert str(here).endswith("; 4 windows at once")
+    assert str(replace(here, micro_batch=1, accumulation=4)).endswith("; 1 window at once, 4 times a step")
 
 
 def test_time_foretold_is_near_time_taken(new_base, tmp_path):

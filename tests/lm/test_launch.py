@@ -117,6 +117,37 @@ def test_a_mistake_in_the_file_is_one_line(parameters, capsys, changes, told):
     assert len(err.splitlines()) == 1
 
 
+def test_an_unknown_argument_is_one_line(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["a.json", "--colour"])
+    assert ended.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.parametrize(
+    ("redirected", "code", "told"), [(">/dev/full", 2, "the output cannot be written"), (">&-", 0, "")]
+)
+def test_what_it_says_cannot_be_written(parameters, redirected, code, told):
+    command = f'"{sys.executable}" -m prosody.lm.train "{parameters()}" {redirected}'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, told in done.stderr) == (code, True)
+    assert len(done.stderr.splitlines()) == bool(told)
+
+
+def test_a_place_where_no_figures_can_go_is_told_before_any_work(parameters, tmp_path, capsys):
+    (tmp_path / "out" / "metrics.json").mkdir(parents=True)
+    assert main([str(parameters())]) == 2
+    assert "metrics.json: is a folder" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+def test_a_number_of_processes_that_is_none(parameters, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "abc")
+    assert main([str(parameters())]) == 2
+    assert capsys.readouterr().err.startswith("prosody: WORLD_SIZE: is 'abc' — leave")
+
+
 def test_a_base_given_as_a_folder_beside_the_file_is_found(parameters, tmp_path, tiny_folder, monkeypatch):
     shutil.copytree(tiny_folder, tmp_path / "base")
     monkeypatch.chdir("/")

@@ -25,14 +25,14 @@ def test_a_step_is_told_in_one_line():
         seconds=253.2,
         remaining_s=1330.4,
     )
-    assert str(step) == "Step 11 | Loss 0.8745 | LR 3.00e-04 | 412 tok/s | 0:04:13 < 0:22:10 | Use 62 %"
+    assert str(step) == "Step 11 | Loss 0.8745 | LR 3.00e-04 | 412 tok/s | 0:04:13 < 0:22:10 | MFU 62 %"
     heard = replace(step, loss_acoustic=0.4125)
-    assert str(heard).endswith(" | 412 tok/s | 0:04:13 < 0:22:10 | Heard 0.412 | Use 62 %")
+    assert str(heard).endswith(" | 412 tok/s | 0:04:13 < 0:22:10 | Heard 0.412 | MFU 62 %")
 
 
 def test_every_step_of_a_training_is_told_like_that(trained):
     wanted = re.compile(
-        r"Step (\d+) \| Loss \d+\.\d{4} \| LR \d\.\d\de-\d\d \| \d+ tok/s \| \d+:\d\d:\d\d < \d+:\d\d:\d\d \| Use \d+ %"
+        r"Step (\d+) \| Loss \d+\.\d{4} \| LR \d\.\d\de-\d\d \| \d+ tok/s \| \d+:\d\d:\d\d < \d+:\d\d:\d\d \| MFU \d+ %"
     )
     told = [wanted.fullmatch(line) for line in trained.lines if line.startswith("Step")]
     assert [int(match.group(1)) for match in told] == list(range(1, len(trained.steps) + 1))

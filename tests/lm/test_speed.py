@@ -1,7 +1,7 @@
 import pytest
 
 from prosody.lm.lora import LoraParameters, attach
-from prosody.lm.speed import clock, flops_per_token, peak_flops, peak_memory_mb, seconds_for
+from prosody.lm.speed import clock, duration, flops_per_token, peak_flops, peak_memory_mb, seconds_for
 
 
 @pytest.mark.parametrize(
@@ -10,6 +10,13 @@ from prosody.lm.speed import clock, flops_per_token, peak_flops, peak_memory_mb,
 )
 def test_clock(seconds, shown):
     assert clock(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(-3, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (256, "4 min 16 s"), (3_905, "1 h 5 min")]
+)
+def test_duration(seconds, shown):
+    assert duration(seconds) == shown
 
 
 def test_the_first_step_is_left_out_of_the_prediction():

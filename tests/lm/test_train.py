@@ -112,7 +112,7 @@ def test_the_log_tells_counts_steps_and_epochs(trained):
     assert epochs[-1] == f"Epoch 8 | held-out loss {last.loss_val:.4f} | macro F1 {last.macro_f1:.3f}"
     others = [line for line in trained.lines[1:] if not line.startswith(("Step", "Epoch"))]
     assert len(trained.lines) == 1 + len(trained.steps) + 8 + len(others)
-    known = ("warning  ", "Estimate | this machine", "The held-out loss was lowest")
+    known = ("warning  ", "Before the first step", "Estimate | this machine", "The held-out loss was lowest")
     assert all(line.startswith(known) for line in others)
 
 

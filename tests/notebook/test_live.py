@@ -121,6 +121,6 @@ def test_what_a_training_tells_goes_where_it_belongs(interactive, displayed, cap
     assert events == [one, epoch]
     assert logged == (["Step 1"] if interactive else [])  # headless the runner logs what is printed
     assert capsys.readouterr().out == ("" if interactive else "Step 1\n")
-    watched.on_line("Estimate | this machine: 0:04:16 h")
-    assert capsys.readouterr().out == "Estimate | this machine: 0:04:16 h\n"  # and stays
+    watched.on_line("Estimate | this machine: 4 min 16 s")
+    assert capsys.readouterr().out == "Estimate | this machine: 4 min 16 s\n"  # and stays
     assert bool(displayed) == interactive

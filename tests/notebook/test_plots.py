@@ -124,6 +124,8 @@ def test_loss_with_the_untuned_base_as_a_line(assert_dressed):
     assert by_name["train, smoothed"].y[500] == pytest.approx(train[500][1], abs=1e-5)
     assert list(by_name["held out, untuned base: 3.250"].x) == [0, 1000]
     assert_dressed(plots.loss_curve([], [], None))
+    ring = plots.loss_curve(train, [(500, 2.6), (1000, 2.2)], 3.25, kept=(1, 500)).data[-2]
+    assert (ring.name, list(ring.x), list(ring.y)) == ("kept: epoch 1", [500], [2.6])
     assert len(plots.loss_curve([(i, 1.0) for i in range(100_000)], []).to_json()) < 100_000
 
 

@@ -109,5 +109,6 @@ def test_several_seeds_show_their_spread():
 
 def test_measurements_stand_beside_the_median_word():
     of = {"f0_level_st": {"error": 0.7, "error_of_median": 1.17, "words": 180}}
-    assert rows(plots.measurements_table({"measurements": of}).data)[1] == ["f0_level_st", "0.70", "1.17", "180"]
+    row = rows(plots.measurements_table({"measurements": of}).data)[1]
+    assert row == ["how high (f0, semitones)", "0.70", "1.17", "180"]
     assert "holds no measurements" in plots.measurements_table({}).data

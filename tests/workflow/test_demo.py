@@ -13,6 +13,11 @@ run = workflow.stage({name!r}, {{}})
 {work}
 run.finish({metrics})
 """
+GENERATED = """\
+(run.artifacts / "answer.wav").write_bytes(b"x")
+answer = {"question": "Why?", "points": [{"text": "air"}, {"text": "a dog"}], "marked": "Because <emph> so."}
+(run.artifacts / "answers.json").write_text(__import__("json").dumps([answer]))
+"""
 
 
 @pytest.fixture
@@ -23,7 +28,7 @@ def four(notebook, monkeypatch):
     for name in record.STAGES:
         parameters = "interactive: bool = True\n" + (f'{before}_run: str = "latest"\n' if before else "size: int = 2\n")
         upstream = f"source = run.upstream({before!r}, {before}_run)" if before else ""
-        work = '(run.artifacts / "answer.wav").write_bytes(b"x")' if name == "generate" else ""
+        work = GENERATED if name == "generate" else ""
         metrics = '{"segments": size}' if name == "segment" else '{"loss_val": 1.25}' if name == "train" else "{}"
         source = CELL.format(name=name, upstream=upstream, work=work, metrics=metrics)
         made[name] = notebook(source, name=f"{name}.ipynb", parameters=parameters)
@@ -44,6 +49,7 @@ def test_the_four_stages_run_in_order_each_on_the_one_before(four, runs, capsys)
     assert re.search(r"segment +0:00:\d\d +[\d,]+ MB   \S*segment/", told)
     assert re.search(r"together +0:0\d:\d\d", told)
     assert re.search(r"listen: +\S+answer\.wav", told)
+    assert "\nasked:   Why?\npoints:  air, a dog\nanswer:  Because <emph> so.\n" in told
 
     table = listing.table(record.runs(runs)).splitlines()
     assert table[0].split() == ["run", "stage", "status", "time"]
