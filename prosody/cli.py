@@ -155,7 +155,7 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
     if name in ("sample", "speak", "calibrate", "export", "merge"):
         add("--overwrite", action="store_true", help="replace what is there")
     if name == "estimate":
-        add("dataset", metavar="DATASET|RUN", nargs="?", default="latest", help="a dataset, or a run of prepare")
+        add("dataset", metavar="DATASET|RUN", nargs="?", default="latest", help="a dataset, or a prepare run (latest)")
         add("--card", default="", help="also for this GPU: rtx4050, or as GB,GB/s,TFLOPS: 6,192,21")
     if name in ("estimate", "bench"):
         add("-p", dest="pairs", nargs=2, action="append", metavar=("NAME", "VALUE"), help="a parameter, as epochs 2")

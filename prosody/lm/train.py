@@ -131,7 +131,7 @@ def train(
                 if session.is_checkpoint_due(step) or is_interrupted():
                     session.save(checkpoints, step.step)
                 if is_interrupted():
-                    on_line(f"Interrupted after step {step.step} of {step.n_steps}: the same training goes on there")
+                    on_line(f"Interrupted after step {step.step} of {step.n_steps}: the same training goes on from it")
                     raise KeyboardInterrupt
         return session.finish(folder, about)
 

@@ -99,7 +99,7 @@ def test_ctrl_c_ends_the_step_and_leaves_a_checkpoint(run, whole, tmp_path, monk
     lines, how = [], replace(HOW, checkpoint_s=1e6)
     with pytest.raises(KeyboardInterrupt):
         run("cut", how=how, on_line=lines.append)
-    assert f"Interrupted after step {at} of 12: the same training goes on there" in lines
+    assert f"Interrupted after step {at} of 12: the same training goes on from it" in lines
     monkeypatch.undo()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     result, files, lines = run("cut", how=how)
