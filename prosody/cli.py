@@ -152,7 +152,7 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("--seed", type=int, default=0)
     if name in ("export", "import"):
         _interchange_options(name, command)
-    if name in ("sample", "speak", "calibrate", "export", "merge"):
+    if name in ("sample", "speak", "calibrate", "export", "merge", "mark"):
         add("--overwrite", action="store_true", help="replace what is there")
     if name == "estimate":
         add("dataset", metavar="DATASET|RUN", nargs="?", default="latest", help="a dataset, or a prepare run (latest)")
@@ -162,6 +162,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("--base-model", default="smollm2-135m", metavar="NAME", help="built in, or gpt2, any hub id, or a folder")
     if name == "merge":
         add("-o", "--out", metavar="DIR", required=True, help="the model's folder")
+    if name == "mark":
+        add("-o", "--out", metavar="FILE", help="write it there, as UTF-8 (default: stdout)")
     if name in ("mark", "merge"):
         _adapter_option(command)
     if name == "bench":

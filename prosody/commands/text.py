@@ -71,12 +71,18 @@ def _decoded(text: str, path: str) -> str:
 
 def mark(arguments: Namespace) -> None:
     """Place markers in plain text."""
+    from prosody import files
     from prosody.lm.mark import mark
 
     marked = marked_text(arguments.text)
     if not marked.words:
         raise ProsodyError(None, "text", "there are no words in it", "give the words to mark")
-    print(mark(marked, _load(arguments.adapter)))
+    if arguments.out is None:
+        print(mark(marked, _load(arguments.adapter)))
+        return
+    files.check_new(arguments.out, overwrite=arguments.overwrite)
+    told = f"{mark(marked, _load(arguments.adapter))}\n"
+    files.write_bytes(arguments.out, told.encode(), overwrite=arguments.overwrite)
 
 
 def merge(arguments: Namespace) -> None:

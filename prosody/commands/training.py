@@ -29,18 +29,20 @@ def estimate(arguments: Namespace) -> None:
     if arguments.card:
         card_of(arguments.card)
     lora, parameters = changed(LoraParameters(), TrainParameters(), arguments.pairs)
-    with bar("estimating") as progress:
-        data = dataset.load(dataset_folder(arguments.dataset))
-        progress(_LOADED / 2)
-        base = load_base(arguments.base_model)
-        progress(_LOADED)
-        told: list[str] = []  # told once the bar is gone
-        found = foresee(
-            data, base, lora, parameters, card=arguments.card, on_line=told.append,
-            progress=lambda share: progress(_LOADED + (1 - _LOADED) * share),
-        )  # fmt: skip
-    for line in told:
-        tell(line)
+    told: list[str] = []  # told once the bar is gone
+    try:
+        with bar("estimating") as progress:
+            data = dataset.load(dataset_folder(arguments.dataset))
+            progress(_LOADED / 2)
+            base = load_base(arguments.base_model)
+            progress(_LOADED)
+            found = foresee(
+                data, base, lora, parameters, card=arguments.card, on_line=told.append,
+                progress=lambda share: progress(_LOADED + (1 - _LOADED) * share),
+            )  # fmt: skip
+    finally:
+        for line in told:
+            tell(line)
     if arguments.json:
         print_json([asdict(one) | {"total_mb": one.total_mb} for one in found])
         return

@@ -87,7 +87,8 @@ def load_base(name: str = BUILT_IN) -> Base:
             name, "base model", f"cannot be loaded ({first})", f"use {BUILT_IN}, a folder, or a hub id that is cached"
         ) from error
     _check_weights(name, model, found["missing_keys"])
-    if not tokenizer.encode("some words"):  # transformers makes an empty one where there are no files
+    known = set(tokenizer.encode("some words", add_special_tokens=False)) - {tokenizer.unk_token_id}
+    if not known:  # transformers makes an empty one where there are no files
         raise ProsodyError(name, "base model", "has no tokenizer", "save the tokenizer's files beside the model")
     if tokenizer.pad_token_id is None:  # padding is masked: any token will do
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)

@@ -23,7 +23,7 @@ class Board:
     def step(self, step: Step) -> None:
         """Losses, learning rate and speed of one step."""
         told = {"loss": step.loss, "loss_acoustic": step.loss_acoustic, "lr": step.learning_rate}
-        told |= {"tokens_per_s": step.tokens_per_s, "utilisation": step.utilisation}
+        told |= {"tokens_per_s": step.tokens_per_s, "mfu": step.utilisation}
         self._scalars("train", told, step.step)
 
     def epoch(self, epoch: Epoch) -> None:

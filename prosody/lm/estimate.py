@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from prosody.errors import ProsodyError
 from prosody.lm import graphs
-from prosody.lm.speed import duration
+from prosody.lm.speed import Progress, duration, unseen
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,7 +93,7 @@ class Estimate:
 
 
 def rehearse(
-    loop: Loop, corpus: Corpus, planned: Sequence[Planned], *, progress: Callable[[float], None] = lambda share: None
+    loop: Loop, corpus: Corpus, planned: Sequence[Planned], *, progress: Progress = unseen
 ) -> Rehearsal:
     """Take a few steps forward and back; no weight moves, and no random number is used up."""
     steps = [planned[round(k * (len(planned) - 1) / max(_REHEARSED - 1, 1))] for k in range(_REHEARSED)]
@@ -191,7 +191,7 @@ def foresee(
     *,
     held_out: Corpus,
     card: str = "",
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Progress = unseen,
 ) -> list[Estimate]:
     """What a training costs on this machine and, if one is named, on a card (see `card_of`)."""
     seen = rehearse(loop, corpus, planned, progress=progress)

@@ -10,14 +10,15 @@ from typing import Any
 
 
 @contextmanager
-def held_back() -> Iterator[Callable[[], bool]]:
+def held_back(*, alone: bool = True) -> Iterator[Callable[[], bool]]:
     """Inside, the first Ctrl-C is only noted: gives a function that tells whether there was one. A second one counts.
 
-    Outside the main thread, and where Ctrl-C is ignored, it stays as it is.
+    Outside the main thread, where Ctrl-C is ignored, and in one process of several (not `alone`: the others would wait
+    for a step that it does not take), it stays as it is.
     """
     asked: list[bool] = []
     before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    if not alone or threading.current_thread() is not threading.main_thread() or not callable(before):
         yield lambda: False
         return
 

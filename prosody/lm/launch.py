@@ -50,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("parameters", metavar="FILE.json", type=Path, help="dataset, out, and what is not as usual")
     parser.add_argument("--sha256", help=argparse.SUPPRESS)  # of the file that is meant
-    given = parser.parse_args(argv)
-    _end_with_launcher()
 
     def program() -> int:
+        given = parser.parse_args(argv)
+        _end_with_launcher()
         if given.sha256 and files.sha256(given.parameters) != given.sha256:
             raise ProsodyError(given.parameters, None, "is another training's by now", "wait for that, or end it")
         train_from(given.parameters)

@@ -23,7 +23,7 @@ from prosody.lm.learned import Learned
 from prosody.lm.lora import hold_in_bfloat16, row_vectors
 from prosody.lm.parameters import TrainParameters, rate_share
 from prosody.lm.plan import Planned, Window, micro_batches, plan, windows
-from prosody.lm.speed import clock, flops_per_token, peak_flops, seconds_for
+from prosody.lm.speed import Progress, clock, flops_per_token, peak_flops, seconds_for, unseen
 from prosody.lm.tokenizer import MarkerTokenizer
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Loop:
         settings = {"epochs": p.epochs, "batch_size": p.batch_size, "size": p.window_words, "seed": p.seed}
         return plan(corpus.n_tokens, documents=corpus.documents, **settings)
 
-    def fit_reference(self, corpus: Corpus, *, progress: Callable[[float], None] = lambda share: None) -> None:
+    def fit_reference(self, corpus: Corpus, *, progress: Progress = unseen) -> None:
         """Set the markers' logits against what the untuned model says of the first windows of the training text."""
         import torch
 

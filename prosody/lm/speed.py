@@ -6,14 +6,20 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
 
+Progress = Callable[[float], None]  # gets the share that is done
+
 _TABLES = ("embed", "wte", "wpe", "lm_head", "trainable_tokens")  # looked up, not multiplied with
+
+
+def unseen(share: float) -> None:
+    """Progress that nobody looks at."""
 
 
 def seconds_for(step_seconds: Sequence[float], n_steps: int) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from prosody.lm.lora import Counts, LoraParameters, attach, row_vectors
 from prosody.lm.merge import save_alone
 from prosody.lm.parameters import TrainParameters
 from prosody.lm.several import Team
+from prosody.lm.speed import Progress, unseen
 from prosody.lm.tokenizer import MarkerTokenizer
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def train(
 
     Raises ProsodyError if the dataset has no marked words to learn from, if a loss is no number any more, if an
     unfinished training on something else has its checkpoints there, or if another training is at work there.
-    KeyboardInterrupt ends the step, and leaves a checkpoint, first.
+    Ctrl-C in one process, not in a team, ends the step and leaves a checkpoint, then raises KeyboardInterrupt.
     """
     lora, parameters, team = lora or LoraParameters(), parameters or TrainParameters(), team or Team()
     if card:
@@ -118,7 +118,7 @@ def train(
             for one in done if listener else ():
                 listener(one)
         about = session.about(dataset, run)
-        with interrupt.held_back() if team.world == 1 else nullcontext(bool) as is_interrupted:
+        with interrupt.held_back(alone=team.world == 1) as is_interrupted:
             for step in session.steps():
                 on_line(str(step))
                 if on_step:
@@ -132,7 +132,9 @@ def train(
                     session.save(checkpoints, step.step)
                 if is_interrupted():
                     on_line(f"Interrupted after step {step.step} of {step.n_steps}: the same training goes on from it")
-                    raise KeyboardInterrupt
+                    break
+            if is_interrupted():
+                raise KeyboardInterrupt
         return session.finish(folder, about)
 
 
@@ -144,7 +146,7 @@ def foresee(
     *,
     card: str = "",
     on_line: Callable[[str], None] = print,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Progress = unseen,
 ) -> list[estimate.Estimate]:
     """What training will cost on this machine and, if one is named, on a card. `base.model` is used up."""
     session = _Session(dataset, base, lora or LoraParameters(), parameters or TrainParameters(), Team(), on_line)
@@ -197,7 +199,7 @@ class _Session:
         self._is_impatient = False
 
     def foresee(
-        self, card: str = "", *, progress: Callable[[float], None] = lambda share: None
+        self, card: str = "", *, progress: Progress = unseen
     ) -> list[estimate.Estimate]:
         """What this training will cost here and, if one is named, on a card."""
         of = {"held_out": self.held_out, "card": card, "progress": progress}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a7a7a")  # Okabe and Ito (2008)
 _SYMBOLS = ("circle", "square", "diamond", "x", "cross", "triangle-up", "star")
 _LETTER_PIXELS, _ROWS_PIXELS = 7, 330  # of a label; of the plot of rows, its height
+_ROOM = 0.15  # beside the outermost rows, of their extent
 _GAP = 0.45  # between two boxes, of the longest side
 _THINNEST = 0.03  # of a picture's side, so that a rank of 2 can be seen beside 768 columns
 
@@ -63,10 +64,9 @@ def _where(changes: Sequence[Change], drawn: Change) -> str:
     """Which matrices have a pair, and of which this picture is."""
     targets = list(dict.fromkeys(change.target for change in changes))
     layers = sorted({change.layer for change in changes})
-    return (
-        f"Drawn: {style.text(drawn.target)}. Such a pair stands beside {style.text(', '.join(targets))} "
-        f"in {len(layers)} layers ({layers[0]} to {layers[-1]})."
-    )
+    where = f"{len(layers)} layers ({layers[0]} to {layers[-1]})" if len(layers) > 1 else f"layer {layers[0]}"
+    names = style.text(", ".join(targets))
+    return f"Drawn: {style.text(drawn.target)}. Such a pair stands beside {names} in {where}."
 
 
 def _sum(changes: Sequence[Change]) -> str:
@@ -96,7 +96,7 @@ def change_by_layer(changes: Sequence[Change]) -> go.Figure:
             hovertemplate=f"{target}, layer %{{x}}: %{{y:.2f}} % of W<extra></extra>",
         )
     figure.update_xaxes(title_text="layer")
-    figure.update_yaxes(title_text="‖scale · B · A‖ / ‖W‖ (%)", rangemode="tozero")
+    figure.update_yaxes(title_text="‖α/r · B · A‖ / ‖W‖ (%)", rangemode="tozero")
     return style.dress(figure, title="What was learned beside each matrix", height=380, legend=True)
 
 
@@ -125,8 +125,11 @@ def rows_moved(rows: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> g
             marker={"color": color, "size": [7, 11], "symbol": ["circle-open", "circle"]},
             hovertemplate=[f"{name} before<extra></extra>", f"{name} after<extra></extra>"],
         )
-    figure.update_xaxes(title_text="first principal component")
-    figure.update_yaxes(title_text="second principal component")
+    low, high = (side(np.concatenate([before, after]), axis=0) for side in (np.min, np.max))
+    room = _ROOM * np.maximum(high - low, 1e-6)  # for the labels
+    for axis, k, name in ((figure.update_xaxes, 0, "first"), (figure.update_yaxes, 1, "second")):
+        ends = [round(float(low[k] - room[k]), 4), round(float(high[k] + room[k]), 4)]
+        axis(title_text=f"{name} principal component", range=ends)
     return style.dress(figure, title="The seven rows: ○ before, ● after training", height=440)
 
 
@@ -136,7 +139,7 @@ def _sides(points: np.ndarray, lengths: Sequence[int], *, others: np.ndarray) ->
     points, others [shape=(n, 2)]. lengths: of the labels, in letters.
     """
     every = np.concatenate([points, others])
-    extent = np.maximum(np.ptp(every, axis=0), 1e-12)
+    extent = np.maximum((1 + 2 * _ROOM) * np.ptp(every, axis=0), 1e-12)
     pixels = np.array([style.PAGE_PIXELS, _ROWS_PIXELS]) / extent
     placed: list[np.ndarray] = [np.array([*(p * pixels - 6), *(p * pixels + 6)]) for p in every]
     chosen = []

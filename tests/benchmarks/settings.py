@@ -24,7 +24,7 @@ from unittest import mock
 
 from listening import gains
 
-from prosody import dataset
+from prosody import dataset, files
 from prosody.dataset import Dataset
 from prosody.lm import slots
 from prosody.lm.base import BUILT_IN, load_base
@@ -119,10 +119,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     data = dataset.load(asked.dataset)
-    table: dict[str, dict[str, dict[str, float]]] = {name: {} for name in asked.only}
+    of = {"data": files.sha256(asked.dataset / dataset.DATASET_FILE), "epochs": asked.epochs, "base": asked.base_model}
+    table: dict[str, dict[str, dict[str, float]]] = {DEFAULT: {}} | {name: {} for name in asked.only}
     if asked.json and asked.json.is_file():
-        table |= json.loads(asked.json.read_text(encoding="utf-8"))
-    table = {DEFAULT: table.pop(DEFAULT, {})} | table
+        held = json.loads(asked.json.read_text(encoding="utf-8"))
+        if held["of"] != of:
+            parser.error(f"{asked.json} is of {held['of']}, this is {of}: name another file")
+        table |= held["found"]
     for seed in range(asked.seeds):
         for name in dict.fromkeys((DEFAULT, *asked.only)):
             if str(seed) in table[name]:
@@ -131,7 +134,8 @@ def main() -> None:
             found = table[name][str(seed)] = once(data, SETTINGS[name], usual, base_model=asked.base_model)
             print(f"seed {seed}  {name:38}  " + "  ".join(f"{k} {v:.4f}" for k, v in found.items()), flush=True)
             if asked.json:
-                asked.json.write_text(json.dumps(table, ensure_ascii=False, indent=2), encoding="utf-8")
+                told = json.dumps({"of": of, "found": table}, ensure_ascii=False, indent=2)
+                asked.json.write_text(told, encoding="utf-8")
     show(table)
 
 

@@ -20,7 +20,7 @@ def test_events_of_a_training_can_be_read_again(trained, tmp_path):
     assert [e.value for e in read.Scalars("val/loss")] == pytest.approx(
         [e.loss_val for e in trained.result.epochs], rel=1e-6
     )
-    wanted = {"train/lr", "train/tokens_per_s", "train/utilisation", "val/macro_f1", "val/f1/emph", "val/f1/pause_long"}
+    wanted = {"train/lr", "train/tokens_per_s", "train/mfu", "val/macro_f1", "val/f1/emph", "val/f1/pause_long"}
     assert wanted <= set(read.Tags()["scalars"])
     assert "train/loss_acoustic" not in read.Tags()["scalars"]  # nothing was measured there
     texts = {tag: read.Tensors(tag) for tag in read.Tags()["tensors"]}

@@ -37,6 +37,14 @@ def test_this_machine_and_the_card_stand_beside_each_other(estimates):
     assert str(replace(here, micro_batch=1, accumulation=4)).endswith("; 1 window at once, 4 times a step")
 
 
+def test_how_far_it_is_is_told_on_the_way(new_base):
+    told = []
+    foresee(rule_book(12), new_base(), None, HOW, on_line=lambda line: None, progress=told.append)
+    assert told == sorted(told)
+    assert 0 < told[0] < 0.5 < told[-1] < 1
+    assert len(told) > 5
+
+
 def test_time_foretold_is_near_time_taken(new_base, tmp_path):
     how = replace(HOW, epochs=6)
     result = train(

@@ -74,7 +74,14 @@ def test_without_what_was_learned_it_is_the_base(full):
 def test_commands_take_it(full, capsys, tmp_path):
     folder, *_ = full
     assert main(["mark", TEXT, "--adapter", str(folder)]) == 0
-    assert "<pause_short> and" in capsys.readouterr().out
+    marked = capsys.readouterr().out
+    assert "<pause_short> and" in marked
+    out = tmp_path / "marked.txt"
+    assert main(["mark", TEXT, "--adapter", str(folder), "-o", str(out)]) == 0
+    assert (out.read_bytes(), capsys.readouterr().out) == (marked.encode(), "")
+    assert main(["mark", "Else.", "--adapter", str(folder), "-o", str(out)]) == 2
+    assert "already exists" in capsys.readouterr().err
+    assert out.read_bytes() == marked.encode()
     assert main(["merge", "-o", str(tmp_path / "model"), "--adapter", str(folder)]) == 2
     assert "is a stand-alone model already" in capsys.readouterr().err
     assert not (tmp_path / "model").exists()
