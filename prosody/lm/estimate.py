@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from prosody.errors import ProsodyError
 from prosody.lm import graphs
-from prosody.lm.speed import Progress, duration, unseen
+from prosody.lm.speed import Progress, duration, peak_memory_mb, unseen
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,11 +51,12 @@ CARDS = {"rtx4050": Card("RTX 4050 Laptop, 75 W", 6, 192, 21)}
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What was seen. seconds: of a step. The rest of one micro-batch, forward and back: its windows, what autograd
-    keeps of it, its kernels, multiplications and additions, and bytes read and written.
+    """What was seen. seconds: of a step. resident_mb: memory of this process, before. The rest of one micro-batch,
+    forward and back: its windows, what autograd keeps, kernels, multiplications and additions, bytes read and written.
     """
 
     seconds: float
+    resident_mb: float
     windows: int
     saved_mb: float
     logits_mb: float
@@ -96,6 +97,7 @@ def rehearse(
     loop: Loop, corpus: Corpus, planned: Sequence[Planned], *, progress: Progress = unseen
 ) -> Rehearsal:
     """Take a few steps forward and back; no weight moves, and no random number is used up."""
+    resident_mb = _resident_mb()
     steps = [planned[round(k * (len(planned) - 1) / max(_REHEARSED - 1, 1))] for k in range(_REHEARSED)]
     most = _windows_a_process(loop, planned)
     while True:
@@ -116,6 +118,7 @@ def rehearse(
     slots = sum(b - a for a, b in piece.windows)
     return Rehearsal(
         seconds=statistics.median(seconds),
+        resident_mb=resident_mb,
         windows=len(piece.windows),
         saved_mb=counted.saved_bytes / _MB,
         logits_mb=slots * _CHOICES * 4 / _MB,
@@ -133,7 +136,9 @@ def on_this_machine(loop: Loop, seen: Rehearsal, planned: Sequence[Planned], *, 
     fixed = _fixed_mb(loop)
     memory = dict(fixed, activations=seen.saved_mb / seen.windows * size, logits=seen.logits_mb / seen.windows * size)
     if not loop.device.startswith("cuda"):  # there only what PyTorch allocates is counted, here and when it is measured
-        memory["program"] = max(0.0, _resident_mb() - fixed["parameters"])
+        memory["program"] = max(0.0, seen.resident_mb - fixed["parameters"])
+        # what was freed comes back in pieces, too small for the next step: the rehearsal has shown how much
+        memory["fragments"] = max(0.0, peak_memory_mb() - sum(memory.values()) + fixed["optimizer"])
     room = _free_mb(loop.device) - fixed["optimizer"]  # the rest is there already
     return Estimate(
         where=f"this machine ({loop.device}, {loop.precision})",

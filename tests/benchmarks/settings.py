@@ -51,6 +51,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "rows at 1e-3": {"learning_rate_rows": 1e-3},
     "rows at 3e-3": {"learning_rate_rows": 3e-3},
     "rows at 3e-2": {"learning_rate_rows": 3e-2},
+    "rows at 1e-1": {"learning_rate_rows": 1e-1},
     "no dropout": {"dropout": 0.0},
     "batch of 2": {"batch_size": 2},
     "16 epochs": {"epochs": 16},

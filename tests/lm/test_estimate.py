@@ -11,6 +11,7 @@ from prosody.lm.corpus import of_dataset
 from prosody.lm.loop import Loop
 from prosody.lm.lora import LoraParameters, attach
 from prosody.lm.several import Team
+from prosody.lm.speed import peak_memory_mb
 from prosody.lm.train import TrainParameters, foresee, train
 
 HOW = TrainParameters(epochs=2, batch_size=4, window_words=30, precision="float32", device="cpu")
@@ -53,6 +54,12 @@ def test_time_foretold_is_near_time_taken(new_base, tmp_path):
     assert result.metrics["seconds"] / 5 < result.metrics["seconds_estimated"] < result.metrics["seconds"] * 5
     # the peak is that of this process's whole life, of which the tests before are a part
     assert 100 < result.metrics["memory_mb_estimated"] < 1.5 * result.metrics["peak_memory_mb"]
+
+
+def test_memory_foretold_is_no_less_than_what_the_rehearsal_took(new_base):
+    here = foresee(rule_book(20), new_base(), None, HOW, on_line=lambda line: None)[0]
+    assert here.total_mb >= 0.95 * peak_memory_mb()
+    assert here.memory_mb["program"] < peak_memory_mb()
 
 
 def test_a_rehearsal_moves_nothing(new_base, tmp_path):
