@@ -77,12 +77,13 @@ def mark(arguments: Namespace) -> None:
     marked = marked_text(arguments.text)
     if not marked.words:
         raise ProsodyError(None, "text", "there are no words in it", "give the words to mark")
+    if arguments.out is not None:
+        files.check_new(arguments.out, overwrite=arguments.overwrite)
+    told = str(mark(marked, _load(arguments.adapter)))
     if arguments.out is None:
-        print(mark(marked, _load(arguments.adapter)))
-        return
-    files.check_new(arguments.out, overwrite=arguments.overwrite)
-    told = f"{mark(marked, _load(arguments.adapter))}\n"
-    files.write_bytes(arguments.out, told.encode(), overwrite=arguments.overwrite)
+        print(told)
+    else:
+        files.write_bytes(arguments.out, f"{told}\n".encode(), overwrite=arguments.overwrite)
 
 
 def merge(arguments: Namespace) -> None:

@@ -93,9 +93,7 @@ class Estimate:
         return told if self.fits else f"{told} — does not fit: give {self.remedy}"
 
 
-def rehearse(
-    loop: Loop, corpus: Corpus, planned: Sequence[Planned], *, progress: Progress = unseen
-) -> Rehearsal:
+def rehearse(loop: Loop, corpus: Corpus, planned: Sequence[Planned], *, progress: Progress = unseen) -> Rehearsal:
     """Take a few steps forward and back; no weight moves, and no random number is used up."""
     resident_mb = _resident_mb()
     steps = [planned[round(k * (len(planned) - 1) / max(_REHEARSED - 1, 1))] for k in range(_REHEARSED)]

@@ -198,9 +198,7 @@ class _Session:
         self._saved_step: int | None = None
         self._is_impatient = False
 
-    def foresee(
-        self, card: str = "", *, progress: Progress = unseen
-    ) -> list[estimate.Estimate]:
+    def foresee(self, card: str = "", *, progress: Progress = unseen) -> list[estimate.Estimate]:
         """What this training will cost here and, if one is named, on a card."""
         of = {"held_out": self.held_out, "card": card, "progress": progress}
         return estimate.foresee(self.loop, self.learned, self.planned, **of)
