@@ -40,7 +40,7 @@ def test_effects_have_the_sign_and_size_that_was_spoken(heard):
     assert effect["<pitch_high>"] > 2.5 > -2.5 > effect["<pitch_low>"]
     assert effect["<pitch_rising>"] > 3 > -3 > effect["<pitch_falling>"]
     assert effect["<emph>"] > 1.5
-    assert effect["<pause_long>"] > 0.8 > effect["<pause_short>"] > 0.2
+    assert effect["<pause_long>"] > 800 > effect["<pause_short>"] > 200
 
 
 def test_hardly_anything_is_heard_that_is_not_written(heard):
