@@ -30,7 +30,9 @@ _LANES = 5  # of points, where they would lie on each other
 _POINT = 0.014  # of the axis: a point's width
 _LETTER = 0.0095  # of the axis: a letter's width, on a narrow page
 _LABELLED = 8  # lost ones named in the figure, of each marker; the rest are in the hover text
-_ROW, _AXIS = 86, 46  # pixels
+_ROW, _AXIS = 94, 44  # pixels: a marker's row, the axis under some
+_TOP, _BOTTOM = 44, 56
+_LANE_Y, _NAME_Y, _HEADING_Y, _TOP_Y = (-0.3, 1.3), (1.42, 1.78), 2.2, 2.45  # within a row; points lie from 0 to 1
 
 
 def survival_figure(answers: Heard | Sequence[Heard]) -> go.Figure:
@@ -45,17 +47,17 @@ def survival_figure(answers: Heard | Sequence[Heard]) -> go.Figure:
     rows = [(name, token, token == own[-1]) for name, own in groups for token in own]
     if not rows:
         return style.dress(go.Figure(), title="No marker is written", height=120)
-    height = 96 + sum(_ROW + _AXIS * ends for _, _, ends in rows)
-    figure = make_subplots(
-        rows=len(rows), cols=1, vertical_spacing=0, row_heights=[_ROW + _AXIS * ends for _, _, ends in rows]
-    )
-    style.dress(figure, title="Markers that survive", height=height, legend=True)
+    heights = [_ROW + _AXIS * ends for _, _, ends in rows]
+    figure = make_subplots(rows=len(rows), cols=1)
+    style.dress(figure, title="Markers that survive", height=_TOP + _BOTTOM + sum(heights), legend=True)
+    for axis, top in zip(figure.select_yaxes(), np.cumsum([0, *heights]).tolist(), strict=False):
+        axis.domain = [1 - (top + _ROW) / sum(heights), 1 - top / sum(heights)]
     for row, (name, token, ends) in enumerate(rows, 1):
         own = [one for one in written if one["marker"] == token]
         shared = [one for one in written if one["marker"] in _AXES[name]]
         _row(figure, row, token, own, _limits(shared), title=name if ends else None)
     _key(figure, written)
-    return figure.update_layout(margin={"l": 16, "t": 44, "b": 64})
+    return figure.update_layout(margin={"l": 16, "t": _TOP, "b": _BOTTOM})
 
 
 def survival_table(answers: Heard | Sequence[Heard]) -> HTML:
@@ -141,7 +143,7 @@ def _row(
         _names(figure, row, [one for one in placed if not one["survives"]], limits)
     figure.update_xaxes(range=limits, showticklabels=title is not None, row=row, col=1, zeroline=True)
     figure.update_xaxes(zerolinecolor=style.GRID, title_text=title, title_font_size=12, row=row, col=1)
-    figure.update_yaxes(range=[-0.45, 2.2], visible=False, fixedrange=True, row=row, col=1)
+    figure.update_yaxes(range=[-0.45, _TOP_Y], visible=False, fixedrange=True, row=row, col=1)
     _heading(figure, row, token, own)
 
 
@@ -153,10 +155,10 @@ def _shade(
     highs = [limits[1] if one["needed"][1] is None else one["needed"][1] for one in own]
     for low, high in ((min(lows), max(highs)), (max(lows), min(highs))):
         box = {"fillcolor": BY_TOKEN[token].color, "opacity": 0.1, "line_width": 0, "layer": "below"}
-        figure.add_shape(type="rect", x0=low, x1=high, y0=-0.3, y1=1.3, row=row, col=1, **box)
+        figure.add_shape(type="rect", x0=low, x1=high, y0=_LANE_Y[0], y1=_LANE_Y[1], row=row, col=1, **box)
     for edge in {max(lows), min(highs)} - set(limits):
         line = {"color": BY_TOKEN[token].color, "width": 1.5, "dash": "dash"}
-        figure.add_shape(type="line", x0=edge, x1=edge, y0=-0.3, y1=1.3, line=line, row=row, col=1)
+        figure.add_shape(type="line", x0=edge, x1=edge, y0=_LANE_Y[0], y1=_LANE_Y[1], line=line, row=row, col=1)
 
 
 def _points(
@@ -194,7 +196,7 @@ def _names(figure: go.Figure, row: int, lost: Sequence[Mapping[str, Any]], limit
     lanes = style.lanes([one["value"] for one in named], widths, most=2)
     figure.add_scatter(
         x=[one["value"] for one in named],
-        y=[1.42 + 0.28 * (1 - lane) for lane in lanes],
+        y=[_NAME_Y[lane] for lane in lanes],
         mode="text",
         text=[style.text(_word(one)) for one in named],
         textfont={"color": style.ACCENT, "size": 11},
@@ -225,7 +227,14 @@ def _heading(figure: go.Figure, row: int, token: str, own: Sequence[Mapping[str,
     parts = [f"{name}  {alive} of {len(own)} survive", *([f"effect {told}"] if told else [])]
     parts += [f"{unplaced} without a measurement"] if unplaced else []
     axis = "" if row == 1 else str(row)
-    place = {"xref": f"x{axis} domain", "yref": f"y{axis}", "x": 0, "y": 1.95, "xanchor": "left", "yanchor": "middle"}
+    place = {
+        "xref": f"x{axis} domain",
+        "yref": f"y{axis}",
+        "x": 0,
+        "y": _HEADING_Y,
+        "xanchor": "left",
+        "yanchor": "middle",
+    }
     figure.add_annotation(text=", ".join(parts), showarrow=False, font={"size": 12}, **place)
 
 
