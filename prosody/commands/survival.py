@@ -35,7 +35,7 @@ def lines(heard: Mapping[str, Any]) -> Iterator[str]:
 
     yield f"{'marker':16}{'written':>8}{'heard':>8}{'survival':>10}   effect (median)"
     for token, found in heard["survival"].items():
-        share = f"{found['heard'] / found['written']:.0%}".replace("%", " %") if found["written"] else ""
+        share = f"{100 * found['heard'] / found['written']:.0f} %" if found["written"] else ""
         told = effect_told(token, [one for one in heard["occurrences"] if one["marker"] == token])
         yield f"{token:16}{found['written']:8}{found['heard']:8}{share:>10}   {told}".rstrip()
     slots = heard["slots"]

@@ -114,8 +114,9 @@ def lost(heard: Mapping[str, Any], least: float) -> list[str]:
     lines = []
     for token, found in heard["survival"].items():
         if found["written"] and found["heard"] < least * found["written"]:
-            share = f"{found['heard']} of {found['written']} survive ({found['heard'] / found['written']:.0%})"
-            lines.append(f"{token}: {share}, at least {least:.0%} are asked for")
+            share = 100 * found["heard"] / found["written"]
+            counted = f"{found['heard']} of {found['written']} survive ({share:.0f} %)"
+            lines.append(f"{token}: {counted}, at least {100 * least:g} % are asked for")
     return lines
 
 

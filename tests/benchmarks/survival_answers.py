@@ -52,12 +52,23 @@ def _cut(sentences: Sequence[Sequence[str]]) -> list[str]:
     """Whole sentences joined until there are enough words; what then is too long is left out."""
     found, now = [], []
     for sentence in sentences:
-        now += [*sentence[:-1], sentence[-1] + ("" if sentence[-1][-1] in _ENDS else ".")]
+        now += _sentence(sentence)
         if len(now) >= FEWEST:
             if len(now) <= MOST:
                 found.append(" ".join(now))
             now = []
     return found
+
+
+def _sentence(words: Sequence[str]) -> list[str]:
+    """Its words, lone punctuation joined to the word before, with a full stop where there is nothing (a headline)."""
+    joined: list[str] = []
+    for word in words:
+        if joined and not any(c.isalnum() for c in word):
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return [*joined[:-1], joined[-1] + ("" if joined[-1][-1] in _ENDS else ".")]
 
 
 def at_random(text: str, rates: dict[str, float], rng: np.random.Generator) -> str:
