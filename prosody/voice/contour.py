@@ -147,10 +147,13 @@ def _knots(
 def _eased(
     shape: Shape, knots: list[tuple[float, float]], inside: np.ndarray, joined: tuple[bool, bool]
 ) -> list[tuple[float, float]]:
-    """A marked word's knots, with most of the way from and to its neighbours laid inside it where voice goes on."""
+    """A marked word's knots, with most of the way from and to its neighbours laid inside it where voice goes on.
+
+    Where it does not, the pitch is held to the word's very end.
+    """
     share = _MEETING_LEVEL if {"<pitch_high>", "<pitch_low>"} & set(shape.markers) else _MEETING
-    first, last = (float(inside[0]), knots[0][1] * share), (float(inside[-1]), knots[-1][1] * share)
-    return [first] * int(joined[0]) + knots + [last] * int(joined[1])
+    first, last = (share if one else 1.0 for one in joined)
+    return [(float(inside[0]), knots[0][1] * first), *knots, (float(inside[-1]), knots[-1][1] * last)]
 
 
 def has_shape(tokens: Sequence[str]) -> bool:
@@ -168,7 +171,8 @@ def _calm(shape: Shape, inside: np.ndarray, rest: np.ndarray, parameters: SpeakP
     height = np.array([np.median(rest[part]) for part in thirds])
     half = parameters.range_limit_st / (4 if shape.closes_phrase else 2)
     middle = np.median(height)
-    level = np.clip(middle, -parameters.level_limit_st, parameters.level_limit_st)
+    bound = parameters.level_limit_st / (2 if shape.closes_phrase else 1)
+    level = np.clip(middle, -bound, bound)
     height = level + np.clip(height - middle, -half, half)
     at = np.concatenate([inside[:1], at, inside[-1:]])  # level to its very ends, whatever its neighbours do
     return list(zip(at.tolist(), np.pad(height, 1, mode="edge").tolist(), strict=True))

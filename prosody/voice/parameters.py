@@ -26,14 +26,14 @@ class SpeakParameters:
     """
 
     rate: float = 1.0
-    emph_st: float = 4.0
-    emph_duration: float = 1.4
+    emph_st: float = 4.5
+    emph_duration: float = 1.5
     emph_energy: float = 1.28
     high_st: float = 4.0
     low_st: float = -4.0
-    rising_st: float = 6.0
+    rising_st: float = 7.0
     falling_st: float = 7.0
-    slope_voiced_s: float = 0.22
+    slope_voiced_s: float = 0.25
     level_voiced_s: float = 0.14
     stretch: float = 3.5
     pause_short_s: tuple[float, float] = (0.35, 0.6)

@@ -145,10 +145,20 @@ def stretched(lengths: np.ndarray, owner: np.ndarray, scales: Mapping[int, float
 
 
 def _bounds(engine: ModuleType, encoded: Any, units: np.ndarray, local: Sequence[int]) -> list[tuple[float, float]]:
-    """(start, end) of each word in s: each begins where the one before it ends."""
-    ends_s = np.cumsum(units) * (engine.FRAME_S * engine.FRAMES_PER_UNIT) - engine.BOUNDARY_LEAD_S
-    ends = [float(ends_s[np.flatnonzero(encoded.owner == word)[-1]]) for word in local]
-    return list(zip([0.0, *ends[:-1]], ends, strict=True))
+    """(start, end) of each word in s: each begins where the one before it ends, but with its own sounds after a pause.
+
+    (The network says a pitch for silences, too: a word that began in one would do half of its movement unheard.)
+    """
+    at_s = np.concatenate([[0], np.cumsum(units)]) * (engine.FRAME_S * engine.FRAMES_PER_UNIT) - engine.BOUNDARY_LEAD_S
+    bounds: list[tuple[float, float]] = []
+    after = 0
+    for word in local:
+        own = np.flatnonzero(encoded.owner == word)
+        apart = not bounds or any(c not in _SPACES for c in encoded.phones[after : own[0]])
+        start_s = max(0.0, float(at_s[own[0]])) if apart else bounds[-1][1]
+        bounds.append((start_s, float(at_s[own[-1] + 1])))
+        after = own[-1] + 1
+    return bounds
 
 
 def _slots(
