@@ -62,7 +62,7 @@ ANSWER = an_answer(
             "text": "<b>",
             "marker": "<pitch_high>",
             "evidence": 0.9,
-            "because": "f0 lies high",
+            "because": "f0 is high",
             "in_plain": True,
         }
     ],
