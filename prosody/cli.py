@@ -1,7 +1,8 @@
 """The command line: `python -m prosody …`, and the script `prosody`.
 
 Only the standard library here, so that it starts in a bare Python; what a command does is in `prosody.commands`.
-JSON goes to stdout, messages to stderr. A user's mistake ends with exit code 2 and one line; Ctrl-C with 130.
+JSON goes to stdout, messages to stderr. A user's mistake ends with exit code 2 and one line; Ctrl-C with 130; a check
+that fails (`listen --min-survival`) with 1.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from prosody.speech.align import align
 from prosody.speech.audio import Audio, read
 from prosody.speech.measure import Tracks, measure, track
 from prosody.speech.needed import needed, reason, spreads, told
+from prosody.voice.parameters import SpeakParameters
 
 EFFECTS: dict[str, tuple[str, str, float]] = {
     "<emph>": ("f0_excursion_st", "st", 1.0),
@@ -92,18 +93,19 @@ def listen_to_spoken(
     *,
     engine: str = "hibari",
     seed: int = 0,
+    speaking: SpeakParameters | None = None,
     words: Sequence[Word] | None = None,
     parameters: detect.DetectParameters | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Listen to what an engine spoke, against the same words that it speaks anew without their markers.
 
-    audio: what `voice.speak` made, or its path. engine, seed: with which it was made. The others, and what comes back,
-    as in `listen`. Raises ProsodyError as `listen` and `voice.speak` do.
+    audio: what `voice.speak` made, or its path. engine, seed, speaking (its parameters): with which it was made. The
+    others, and what comes back, as in `listen`. Raises ProsodyError as `listen` and `voice.speak` do.
     """
     from prosody.voice.speak import speak
 
-    spoken = speak(marked, plain=True, engine=engine, seed=seed)
+    spoken = speak(marked, plain=True, engine=engine, seed=seed, parameters=speaking)
     name = Path(f"the render without markers by {engine}")
     plain = Audio(spoken.samples, spoken.sample_rate, name, "", spoken.sample_rate, 1)
     return listen(audio, marked, plain=plain, words=words, parameters=parameters, progress=progress)
