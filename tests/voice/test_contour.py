@@ -91,3 +91,24 @@ def test_words_without_voice_have_no_pitch():
     silent, pitches = contour.plan(np.zeros(20), np.zeros(20, dtype=bool), shapes, PARAMETERS)
     assert pitches == [None, None]
     assert not silent.any()
+
+
+def test_a_low_accent_is_a_valley_that_stays_low():
+    words, _ = planned("", "<pitch_low> <emph>", "")
+    around = (np.median(words[0]) + np.median(words[2])) / 2
+    assert np.ptp(words[1]) > 2.5
+    assert np.median(words[1]) - around < -3.5
+    assert abs(int(np.argmin(words[1])) - 9) <= 3
+
+
+def test_before_a_silence_pitch_is_held_to_the_words_very_end():
+    voiced = np.ones(2 * WORD, dtype=bool)  # the network says a pitch for silences, too
+    ends = []
+    for closes in (False, True):
+        shapes = [
+            Shape(0, WORD, WORD // 2, ("<pitch_rising>",), True, closes),
+            Shape(WORD, 2 * WORD, WORD + WORD // 2, (), closes, True),
+        ]
+        f0_hz, _ = contour.plan(np.full(2 * WORD, 190.0), voiced, shapes, PARAMETERS)
+        ends.append(12 * np.log2(f0_hz[WORD - 3] / f0_hz[WORD // 2]))
+    assert ends[1] > ends[0] + 0.3

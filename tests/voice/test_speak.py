@@ -195,3 +195,13 @@ def test_any_words_are_spoken_or_refused(slots):
     assert edges[-1] <= spoken.duration
     assert np.isfinite(spoken.samples).all()
     assert np.abs(spoken.samples).max() <= 0.89
+
+
+def test_a_short_word_that_moves_is_given_time_after_a_pause_too():
+    text = "We went on, <pause_long> {}and then we stopped."
+    lengths = []
+    for token in ("", "<pitch_falling> ", "<emph> "):
+        word = speak(text.format(token)).words[3]
+        assert word.text == "and"
+        lengths.append(word.end - word.start)
+    assert min(lengths[1:]) > 1.3 * lengths[0]
