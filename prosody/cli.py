@@ -40,6 +40,7 @@ _COMMANDS = (
     ("speak", "speech", READY, "speak marked text", 'speak "That was <emph>it." -o it.wav'),
     ("estimate", "training", READY, "tell what a training will cost", "estimate latest --card rtx4050 -p batch_size 8"),
     ("mark", "text", READY, "place markers in plain text", 'mark "That was the real surprise."'),
+    ("markup", "markup", READY, "write marked text as SSML or another markup", 'markup "So <emph>it is." --to ssml'),
     ("merge", "text", READY, "write adapter and base as one stand-alone model", "merge -o my_model"),
     ("bench", "bench", READY, "train and score on a public corpus", "bench text --train dev.txt --test test.txt"),
     ("setup", "house", NOTHING, "install everything into .venv (or the active conda environment)", "setup"),
@@ -135,6 +136,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("text", metavar="TRANSCRIPT", help="a text file or TextGrid")
     if name in ("align", "detect", "listen", "speak", "mark"):
         add("text", metavar="TEXT", help="a text file or TextGrid, the text itself, or - for stdin")
+    if name == "markup":
+        _markup_options(command)
     if name == "speak":
         add("-o", "--out", metavar="OUT.wav", required=True)
         add("--plain", action="store_true", help="leave the markers unspoken")
@@ -152,7 +155,7 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("--seed", type=int, default=0)
     if name in ("export", "import"):
         _interchange_options(name, command)
-    if name in ("sample", "speak", "calibrate", "export", "merge", "mark"):
+    if name in ("sample", "speak", "calibrate", "export", "merge", "mark", "markup"):
         add("--overwrite", action="store_true", help="replace what is there")
     if name == "estimate":
         add("dataset", metavar="DATASET|RUN", nargs="?", default="latest", help="a dataset, or a prepare run (latest)")
@@ -170,6 +173,19 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         _bench_options(command)
     if name in ("runs", "pauses", "align", "detect", "corpus", "calibrate", "listen", "speak", "bench", "estimate"):
         _json_option(command)
+
+
+def _markup_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("text", metavar="TEXT", nargs="?", help="a text file or TextGrid, the text itself, or - for stdin")
+    add("--to", metavar="TARGET", help="ssml, azure, google, polly-neural, polly-standard, espeak, elevenlabs, …")
+    add("--from", dest="source", choices=("ssml",), help="TEXT is SSML: write it as marked text, or for --to")
+    add("-o", "--out", metavar="FILE", help="write it there, as UTF-8 (default: stdout)")
+    add("--report", action="store_true", help="tell every place that the target cannot honour, and why")
+    add("--capabilities", action="store_true", help="show what the targets (or --to alone) can do with each marker")
+    add("--lang", default="en-US", metavar="TAG", help="language of the text (default: en-US)")
+    add("--voice", metavar="NAME", help="the voice, where the markup names one (azure)")
+    _json_option(command)
 
 
 def _interchange_options(name: str, command: argparse.ArgumentParser) -> None:
