@@ -34,19 +34,19 @@ def markup(arguments: Namespace) -> None:
     if arguments.out is not None:
         files.check_new(arguments.out, overwrite=arguments.overwrite)
     marked, notes = _given(arguments)
-    for note in notes:
-        tell(one_line(note))
+    lines = notes
     if arguments.to is None:
         text, told = markers.render(marked), {"text": markers.render(marked), "notes": notes}
     else:
         compiled = compile_markup(marked, arguments.to, lang=arguments.lang, voice=arguments.voice)
-        for line in _report(compiled, markers.tokens(marked), every=arguments.report):
-            tell(one_line(line))
+        lines = [*notes, *_report(compiled, markers.tokens(marked), every=arguments.report)]
         report = [dataclasses.asdict(departure) for departure in compiled.report]
         text, told = compiled.text, {"target": compiled.target, "markup": compiled.text, "report": report}
         told |= {"notes": notes} if arguments.source else {}
     if arguments.out is not None:
         files.write_text(arguments.out, f"{text}\n", overwrite=arguments.overwrite)
+    for line in lines:
+        tell(one_line(line))
     if arguments.json:
         print_json(told)
     elif arguments.out is None:
@@ -90,7 +90,7 @@ def _report(compiled: Compiled, written: Iterable[str], *, every: bool) -> Itera
 
     target, total = get(compiled.target), len(list(written))
     departed = [departure for departure in compiled.report if departure.marker]
-    honoured = f"{total - len(departed)} of {total} markers honoured"
+    honoured = f"{total - len(departed)} of {total} markers honoured" if total else "no markers in it"
     if not compiled.report:
         yield f"{target.title}: {honoured}"
         return
