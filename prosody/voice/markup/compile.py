@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from statistics import mean
 
 from prosody.errors import ProsodyError
 from prosody.markers import MarkedText, MarkedWord
@@ -167,10 +166,10 @@ def figures(parameters: SpeakParameters | None = None) -> dict[str, str]:
     """
     p = parameters or SpeakParameters()
     rise, fall = p.rising_st / 2, p.falling_st / 2
-    short = min(max(mean(p.pause_short_s), 0.2), 0.799)
+    short = min(max(sum(p.pause_short_s) / 2, 0.2), 0.799)
     values = {
         "pause_short": f"{1000 * short:.0f}ms",
-        "pause_long": f"{1000 * max(mean(p.pause_long_s), 0.8):.0f}ms",
+        "pause_long": f"{1000 * max(sum(p.pause_long_s) / 2, 0.8):.0f}ms",
         "rise": f"(0%,{_signed(-rise)}st) (100%,{_signed(rise)}st)",
         "fall": f"(0%,{_signed(fall)}st) (100%,{_signed(-fall)}st)",
         "emph_rate": f"{100 / p.emph_duration:.0f}%",
