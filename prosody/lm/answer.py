@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from prosody import markers
 from prosody.errors import ProsodyError
+from prosody.lm.base import Base
 from prosody.lm.decode import After, Decoder, Drawn
 from prosody.lm.phrase import LEAD_INS, content, covers, led, speakable
 from prosody.lm.slots import longest_text
@@ -22,7 +23,6 @@ from prosody.lm.slots import longest_text
 if TYPE_CHECKING:
     from torch import Generator
 
-    from prosody.lm.base import Base
     from prosody.lm.checkpoint import Adapter
 
 MODES = ("anchored", "free")
@@ -93,16 +93,15 @@ class Answer:
 def compose(
     question: str,
     points: Sequence[str],
-    adapter: Adapter,
+    model: Adapter | Base,
     parameters: ComposeParameters | None = None,
     *,
-    composer: Base | None = None,
     on_sentence: Callable[[str, int | None], None] | None = None,
 ) -> Answer:
     """Write a plain spoken answer to `question` that takes up `points`.
 
-    composer: another model than the adapter's base to write with. on_sentence: called with each sentence as soon as it
-    stands, and the number of its point, if it has one. Deterministic with the seed.
+    model: an adapter, whose base writes without it; or another base, larger perhaps. on_sentence: called with each
+    sentence as soon as it stands, and the number of its point, if it has one. Deterministic with the seed.
     Raises ProsodyError if the question is empty, a point is empty or over 300 characters, one of them holds markers, or
     all together are more than the model can read.
     """
@@ -111,13 +110,13 @@ def compose(
     parameters = parameters or ComposeParameters()
     question, points = " ".join(question.split()), tuple(" ".join(p.split()) for p in points)
     check_asked(question, points)
-    base = composer or adapter.base
-    with nullcontext(base.model) if composer else adapter.untuned() as model:
+    base = model if isinstance(model, Base) else model.base
+    with nullcontext(base.model) if isinstance(model, Base) else model.untuned() as plain:
         named = [w.strip(".,!?") for text in (question, *points) for w in text.split() if w[:1].isupper()]
-        decoder = Decoder(model, base.tokenizer, allowed=named)
-        prompt = _prompt(question, points, base, parameters)
-        _check_length(decoder, [prompt, *points], parameters, longest_text(model))
-        decoder.read(prompt)
+        decoder = Decoder(plain, base.tokenizer, allowed=named)
+        asked = prompt(question, points, base, parameters)
+        _check_length(decoder, [asked, *points], parameters, longest_text(plain))
+        decoder.read(asked)
         generator = torch.Generator(decoder.device).manual_seed(parameters.seed)
         writer = _Writer(decoder, question, parameters, generator, on_sentence)
         (writer.freely if parameters.mode == "free" else writer.around)(points)
@@ -140,7 +139,7 @@ def check_asked(question: str, points: Sequence[str]) -> None:
             raise ProsodyError(None, text, "holds markers", "give plain words; the adapter places the markers")
 
 
-def _prompt(question: str, points: Sequence[str], base: Base, parameters: ComposeParameters) -> str:
+def prompt(question: str, points: Sequence[str], base: Base, parameters: ComposeParameters) -> str:
     """What the model reads before it writes: through its chat template if it has one."""
     ask = question
     if parameters.mode == "free" and points:

@@ -103,9 +103,8 @@ def test_left_free_a_missed_point_is_said(babbler):
 
 
 def test_another_model_may_compose(adapter, babbler):
-    ours = compose(QUESTION, ["the bridge"], adapter, BRIEF)
-    theirs = compose(QUESTION, ["the bridge"], adapter, BRIEF, composer=babbler.base)
-    assert theirs.text != ours.text
+    theirs = compose(QUESTION, ["the bridge"], babbler.base, BRIEF)
+    assert theirs.text != compose(QUESTION, ["the bridge"], adapter, BRIEF).text
     assert theirs == compose(QUESTION, ["the bridge"], babbler, BRIEF)
 
 
@@ -144,9 +143,9 @@ def test_a_question_among_the_points_stays_one(babbler):
     assert re.search(r"[Ii]s it far\?$", sentence)
 
 
-def test_a_name_that_was_given_may_be_said_and_no_other(adapter, smollm2):
+def test_a_name_that_was_given_may_be_said_and_no_other(smollm2):
     how = ComposeParameters(candidates=1, max_words=5, temperature=2.0, top_p=1.0)
-    answer = compose("Why Vienna?", ["a train to Vienna"], adapter, how, composer=smollm2)
+    answer = compose("Why Vienna?", ["a train to Vienna"], smollm2, how)
     inside = [word.strip(".,!?") for sentence, _ in answer.sentences for word in sentence.split()[1:]]
     assert {word for word in inside if word[:1].isupper()} <= {"I", "I'm", "I'd", "I've", "I'll", "Vienna"}
     assert not any(c.isdigit() for c in answer.text)
