@@ -70,12 +70,13 @@ def _run(words: list[str]) -> int:
     else:
         parser = make_parser(helped=words[0] if {"-h", "--help"} & set(words[1:]) else None)
         arguments = parser.parse_args(words)
-        if arguments.command is None and arguments.question is None and not arguments.interactive:
+        given = (arguments.question, arguments.text)
+        if arguments.command is None and given == (None, None) and not arguments.interactive:
             if words:
                 parser.error("there is no question: give one with -i, or --interactive")
             parser.print_help()
             return 0
-    needs = {name: (module, needed) for name, module, needed, *_ in _COMMANDS} | {None: ("text", READY)}
+    needs = {name: (module, needed) for name, module, needed, *_ in _COMMANDS} | {None: ("answer", READY)}
     module, needed = needs[arguments.command]
     if needed != NOTHING:
         code = install.enter(may_set_up=needed == MAKE)
@@ -108,13 +109,28 @@ def make_parser(*, helped: str | None = None) -> argparse.ArgumentParser:
 
 def _answer_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("answer a question")
-    group.add_argument("-i", "--question", metavar="QUESTION", help="the question to answer")
-    group.add_argument("-p", "--points", metavar="POINT", nargs="+", default=[], help="the points the answer makes")
-    group.add_argument("--interactive", action="store_true", help="ask for question and points, again and again")
-    group.add_argument("--speak", metavar="OUT.wav", help="speak the answer into this file")
-    group.add_argument("--overwrite", action="store_true", help="replace that file if it is there")
+    add = group.add_argument
+    add("-i", "--question", metavar="QUESTION", help="the question to answer")
+    add("-p", "--points", metavar="POINT", nargs="+", default=[], help="the points the answer makes")
+    add("--text", metavar="FILE", help="mark these words of your own; nothing is composed")
+    add("--interactive", action="store_true", help="ask for question and points, again and again (:help tells more)")
+    add("--speak", metavar="OUT.wav", help="speak the answer into this file")
+    add("--engine", metavar="NAME", default="hibari", help="the voice: hibari (default) or espeak")
+    add("--overwrite", action="store_true", help="replace that file if it is there")
+    add("--max-words", type=int, default=70, metavar="N", help="about how long, once the points are said (default: 70)")
+    add("--seed", type=int, default=0, help="another seed, another answer (default: 0)")
+    add("--composer", metavar="MODEL", help="a larger instruct model that composes: a folder or a hub id")
+    add("--free", action="store_true", help="let the model say what it likes, and tell which points it left out")
+    _marking_options(group)
     _adapter_option(group)
     _json_option(group)
+
+
+def _marking_options(parser: argparse._ActionsContainer) -> None:
+    add = parser.add_argument
+    add("--expressiveness", type=float, default=1.0, metavar="X", help="how many markers, 0 to 2; 1: as the speaker")
+    add("--allow", nargs="+", metavar="MARKER", help="place these only, as emph or pause_short")
+    add("--forbid", nargs="+", metavar="MARKER", help="never place these")
 
 
 def _add_options(name: str, command: argparse.ArgumentParser) -> None:
