@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from prosody import markers
 from prosody.lm import placing, windows
-from prosody.markers import MarkedText
+from prosody.markers import MarkedText, MarkedWord
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from prosody.lm.checkpoint import Adapter
 
 
@@ -97,20 +97,52 @@ def mark_all(
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Marked]:
     """Mark several texts, each as `mark` would, but read together: many short ones take less time so."""
-    card = adapter.card
-    rates = card["rate_by_marker"] or dict.fromkeys(markers.TOKENS, 0.0)
-    rule = placing.Rule(
-        expressiveness=expressiveness,
-        sure=float(card["threshold"]),
-        rates={token: rates[token] / 100 for token in markers.TOKENS},
-        tokens=placing.permitted(allow, forbid),
-        threshold=threshold,
-    )
+    rule = _rule(adapter, expressiveness=expressiveness, allow=allow, forbid=forbid, threshold=threshold)
     given = [markers.parse(text) if isinstance(text, str) else text for text in texts]
     words = [[w.text for w in one.words] for one in given]
     with adapter.untuned() if untuned else nullcontext(adapter.model) as model:
         found = windows.probabilities(words, adapter, model, progress=progress)
     return [_decided(one, table, rule) for one, table in zip(given, found, strict=True)]
+
+
+def mark_again(
+    marked: Marked,
+    adapter: Adapter,
+    *,
+    expressiveness: float = 1.0,
+    allow: Iterable[str] | None = None,
+    forbid: Iterable[str] = (),
+    threshold: float | None = None,
+) -> Marked:
+    """The same text with more markers, fewer, or others, at once: the model doesn't read it anew.
+
+    marked: what `mark` gave, from which the user's own markers are known. The options, and what is raised, are those of
+    `mark`; the result is what it would give.
+    """
+    rule = _rule(adapter, expressiveness=expressiveness, allow=allow, forbid=forbid, threshold=threshold)
+    pairs = zip(marked.text.words, marked.reasons, strict=True)
+    words = tuple(MarkedWord(w.text, tuple(t for t in w.markers if why[t] == placing.WRITTEN)) for w, why in pairs)
+    table = np.array([[one[token] for token in markers.TOKENS] for one in marked.probabilities])
+    return _decided(MarkedText(words, marked.text.final), table.reshape(-1, len(markers.TOKENS)), rule)
+
+
+def _rule(
+    adapter: Adapter,
+    *,
+    expressiveness: float,
+    allow: Iterable[str] | None,
+    forbid: Iterable[str],
+    threshold: float | None,
+) -> placing.Rule:
+    """How markers are to be placed, as the adapter's card and the options have it."""
+    rates = adapter.card["rate_by_marker"] or dict.fromkeys(markers.TOKENS, 0.0)
+    return placing.Rule(
+        expressiveness=expressiveness,
+        sure=float(adapter.card["threshold"]),
+        rates={token: rates[token] / 100 for token in markers.TOKENS},
+        tokens=placing.permitted(allow, forbid),
+        threshold=threshold,
+    )
 
 
 def _decided(given: MarkedText, table: np.ndarray, rule: placing.Rule) -> Marked:

@@ -19,6 +19,7 @@ from prosody.errors import ProsodyError
 from prosody.markers import MarkedWord
 
 MOST_EXPRESSIVE = 2.0
+LEAST = 0.05  # beneath it, markers fall on other speakers' pauses and prominent words no more often than by chance
 PLACED = "placed"
 WRITTEN = "written"  # by the user
 BELOW = "below"  # its threshold
@@ -92,8 +93,8 @@ def thresholds(probabilities: Mapping[str, np.ndarray], rule: Rule) -> dict[str,
 
     probabilities: marker → [shape=(n_slots,)]. At expressiveness 1 a marker is placed as often as the speaker would in
     so many words, or more often where the adapter is sure of more; other values scale that number. Whatever the number,
-    no marker is placed where it is less likely than in one of the speaker's slots picked blindly: there the text speaks
-    against it. Thresholds never rise with expressiveness. What the user wrote changes none of them.
+    no marker is placed where it is less likely than in one of the speaker's slots picked blindly (there the text speaks
+    against it), or than `LEAST`. Thresholds never rise with expressiveness. What the user wrote changes none of them.
     """
     found = dict.fromkeys(markers.TOKENS, math.inf)
     if rule.threshold is not None:
@@ -104,9 +105,14 @@ def thresholds(probabilities: Mapping[str, np.ndarray], rule: Rule) -> dict[str,
         own = max(rule.rates[token] * len(is_likeliest), np.count_nonzero(values >= rule.sure))
         wanted = min(math.floor(rule.expressiveness * own + 0.5), len(values))
         if wanted:
-            floor = min(rule.rates[token], rule.sure) or rule.sure  # a marker that the speaker never uses has no rate
-            found[token] = max(float(values[wanted - 1]), floor)
+            found[token] = max(float(values[wanted - 1]), _floor(rule, token))
     return found
+
+
+def _floor(rule: Rule, token: str) -> float:
+    """The probability under which a marker is improbable."""
+    rate = rule.rates[token]
+    return min(max(rate, LEAST), rule.sure) if rate else rule.sure  # nothing is known of one that is never used
 
 
 def place(
