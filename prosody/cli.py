@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from prosody import __version__
+from prosody.commands import marking
 from prosody.program import Parser, exit_code
 from prosody.workflow import install
 
@@ -183,6 +184,7 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("-o", "--out", metavar="DIR", required=True, help="the model's folder")
     if name == "mark":
         add("-o", "--out", metavar="FILE", help="write it there, as UTF-8 (default: stdout)")
+        marking.add_options(command)
     if name in ("mark", "merge"):
         _adapter_option(command)
     if name == "bench":

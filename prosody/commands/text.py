@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prosody.commands import tell
+from prosody.commands import bar, tell
 from prosody.errors import ProsodyError
 
 if TYPE_CHECKING:
@@ -72,18 +72,19 @@ def decoded(text: str, path: str) -> str:
 def mark(arguments: Namespace) -> None:
     """Place markers in plain text."""
     from prosody import files
+    from prosody.commands import marking
     from prosody.lm.mark import mark
 
     marked = marked_text(arguments.text)
     if not marked.words:
         raise ProsodyError(None, "text", "there are no words in it", "give the words to mark")
+    how = marking.options(arguments)
     if arguments.out is not None:
         files.check_new(arguments.out, overwrite=arguments.overwrite)
-    told = str(mark(marked, load(arguments.adapter)))
-    if arguments.out is None:
-        print(told)
-    else:
-        files.write_bytes(arguments.out, f"{told}\n".encode(), overwrite=arguments.overwrite)
+    adapter = load(arguments.adapter)
+    with bar("marking") as progress:
+        found = mark(marked, adapter, **how, progress=lambda done, of: progress(done / of))
+    marking.tell_of(found, adapter, arguments)
 
 
 def merge(arguments: Namespace) -> None:
