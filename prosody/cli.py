@@ -1,7 +1,8 @@
 """The command line: `python -m prosody …`, and the script `prosody`.
 
 Only the standard library here, so that it starts in a bare Python; what a command does is in `prosody.commands`.
-JSON goes to stdout, messages to stderr. A user's mistake ends with exit code 2 and one line; Ctrl-C with 130.
+JSON goes to stdout, messages to stderr. A user's mistake ends with exit code 2 and one line; Ctrl-C with 130; a check
+that fails (`listen --min-survival`) with 1.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _COMMANDS = (
     ("calibrate", "corpus", READY, "fit the thresholds to whoever marked a dataset", "calibrate latest -o mine.json"),
     ("export", "interchange", READY, "write a dataset for Praat, ELAN, a spreadsheet", "export latest -o a.TextGrid"),
     ("import", "interchange", READY, "take edits made elsewhere into a copy", "import latest talk.TextGrid -o mine"),
-    ("listen", "speech", READY, "tell how many written markers are heard", "listen answer.wav answer.txt --json"),
+    ("listen", "speech", READY, "tell how many written markers are heard", "listen it.wav it.txt --min-survival 0.9"),
     ("speak", "speech", READY, "speak marked text", 'speak "That was <emph>it." -o it.wav'),
     ("estimate", "training", READY, "tell what a training will cost", "estimate latest --card rtx4050 -p batch_size 8"),
     ("mark", "text", READY, "place markers in plain text", 'mark "That was the real surprise."'),
@@ -168,7 +169,12 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("-o", "--out", metavar="FILE.json", help="write the thresholds there, for --parameters")
     if name in ("corpus", "detect"):
         add("--parameters", metavar="FILE.json", help="thresholds, as `calibrate` writes them")
-    if name in ("sample", "speak"):
+    if name == "listen":
+        beside = command.add_mutually_exclusive_group()
+        beside.add_argument("--against", metavar="PLAIN", help="tell effects against this recording without markers")
+        beside.add_argument("--engine", metavar="NAME", help="… against what this engine (hibari) speaks without them")
+        add("--min-survival", metavar="S", help="exit with 1 if less than this share (0 to 1) of any marker is heard")
+    if name in ("sample", "speak", "listen"):
         add("--seed", type=int, default=0)
     if name in ("export", "import"):
         _interchange_options(name, command)

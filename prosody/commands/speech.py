@@ -116,21 +116,28 @@ def detect(arguments: Namespace) -> None:
         print(marked_ansi(text_of(words), color=sys.stdout.isatty()))
 
 
-def listen(arguments: Namespace) -> None:
-    """Which of the written markers are heard."""
-    from prosody.voice.listen import EFFECTS, listen
+def listen(arguments: Namespace) -> int:
+    """Which of the written markers are heard, and what they do. Exit code 1 if fewer survive than is asked for."""
+    from prosody.commands.survival import least_share, lines
+    from prosody.voice.listen import listen, listen_to_spoken, lost
 
     marked = marked_text(arguments.text)
+    least = least_share(arguments.min_survival, marked)
     audio = _read(arguments.audio)
+    plain = _read(arguments.against) if arguments.against else None
     with bar("listening") as progress:
-        heard = listen(audio, marked, progress=progress)
+        if arguments.engine:
+            heard = listen_to_spoken(audio, marked, engine=arguments.engine, seed=arguments.seed, progress=progress)
+        else:
+            heard = listen(audio, marked, plain=plain, progress=progress)
     if arguments.json:
         print_json(heard)
-        return
-    print(f"{'marker':16}{'written':>8}{'heard':>8}{'unwritten':>11}   effect")
-    for token, found in heard["survival"].items():
-        effect = "" if found["effect"] is None else f"{found['effect']:+.2f} {EFFECTS[token]}"
-        print(f"{token:16}{found['written']:8}{found['heard']:8}{heard['unwritten'][token]:11}   {effect}".rstrip())
+    else:
+        print("\n".join(lines(heard)))
+    failed = lost(heard, least) if least is not None else []
+    for line in failed:
+        tell(f"{arguments.audio}: {line}")
+    return 1 if failed else 0
 
 
 def speak(arguments: Namespace) -> None:

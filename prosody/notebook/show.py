@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from prosody import markers
@@ -41,6 +41,21 @@ def side_by_side(words: Sequence[str], ways: Mapping[str, Sequence[Sequence[str]
         )
         blocks.append(f"<p><b>{html.escape(title)}</b></p>{marked_html(marked)}")
     return HTML("".join(blocks))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, left: Iterable[int] = (), note: str = "") -> HTML:
+    """A table that needs no script. rows: cells as HTML. left: columns, beside the first, not aligned right."""
+    from IPython.display import HTML
+
+    left = {0, *left} if not left else set(left)
+
+    def cells(tag: str, row: Sequence[str]) -> str:
+        styled = ("left" if i in left else "right" for i in range(len(row)))
+        return "".join(f'<{tag} style="text-align:{side}">{c}</{tag}>' for side, c in zip(styled, row, strict=True))
+
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    table = f"<table><thead><tr>{cells('th', head)}</tr></thead><tbody>{body}</tbody></table>" if body else ""
+    return HTML(f"<div>{f'<p>{html.escape(note)}</p>' if note else ''}{table}</div>")
 
 
 def marked_ansi(marked: str | MarkedText, *, color: bool = True) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from prosody.dataset import Segment, Word
@@ -11,6 +11,7 @@ from prosody.markers import BY_TOKEN, TOKENS
 from prosody.notebook import live
 from prosody.notebook.behind import numbers
 from prosody.notebook.show import marker_html
+from prosody.notebook.show import table as _table
 from prosody.speech.audio import Audio
 from prosody.speech.compare import Place
 
@@ -135,18 +136,3 @@ def _evidence(token: str, word: Word) -> str:
     told = numbers(token, word.measured)
     name = f"{word.evidence.get(token, 0.0):.2f} {html.escape(BY_TOKEN[token].name)}"
     return name + (f": {html.escape(told)}" if told else "")
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, left: Iterable[int] = (), note: str = "") -> HTML:
-    """A table. rows: cells as HTML. left: columns, beside the first, that are not aligned right."""
-    from IPython.display import HTML
-
-    left = {0, *left} if not left else set(left)
-
-    def cells(tag: str, row: Sequence[str]) -> str:
-        styled = ("left" if i in left else "right" for i in range(len(row)))
-        return "".join(f'<{tag} style="text-align:{side}">{c}</{tag}>' for side, c in zip(styled, row, strict=True))
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    table = f"<table><thead><tr>{cells('th', head)}</tr></thead><tbody>{body}</tbody></table>" if body else ""
-    return HTML(f"<div>{f'<p>{html.escape(note)}</p>' if note else ''}{table}</div>")

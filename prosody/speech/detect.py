@@ -61,6 +61,11 @@ def _ramp(value: float | None, threshold: float, width: float) -> float:
     return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, (value - threshold) / width))))
 
 
+def accent(prominence: float | None, parameters: DetectParameters) -> float:
+    """How surely a word is accented, 0..1, which is how much of `accent_*` its pitch markers need on top."""
+    return _ramp(prominence, parameters.emph_prominence, parameters.emph_prominence_width / 2)
+
+
 def evidence(measured: Measured, parameters: DetectParameters | None = None) -> dict[str, float]:
     """How strongly a word's measurements support each marker: token → 0..1. Unvoiced words support no pitch marker."""
     p = parameters or DetectParameters()
@@ -68,7 +73,7 @@ def evidence(measured: Measured, parameters: DetectParameters | None = None) -> 
     is_pause = _ramp(pause, p.pause_short_s, p.pause_width_s)
     is_long = _ramp(pause, p.pause_long_s, p.pause_width_s)
     standing_out = measured["prominence"]
-    accented = _ramp(standing_out, p.emph_prominence, p.emph_prominence_width / 2)
+    accented = accent(standing_out, p)
 
     def movement(name: str, sign: int, threshold_st: float, width_st: float, threshold_z: float) -> float:
         value, z = measured[f"{name}_st"], measured[f"{name}_z"]

@@ -23,6 +23,7 @@ _PHRASE_LEVEL_ST = 0.4  # how far a phrase may lie from the usual pitch
 _SMOOTHING = np.hanning(7)[1:-1] / np.hanning(7)[1:-1].sum()  # 5 frames, 62 ms
 _MEETING = 0.4  # where neighbours meet: this share of a marked word's height ...
 _MEETING_LEVEL = 0.7  # ... and of a high or low one's, which is to stay level
+_LOW_DIP = 0.4  # of the peak of an emphasised word: how far one that is low goes above and below that level
 _MICRO = 0.3  # share kept of the movement within a syllable
 
 
@@ -67,7 +68,10 @@ def plan(
         inside = shape.start + np.flatnonzero(voiced[shape.start : shape.end])
         if len(inside):
             own = _knots(shape, inside, rest, parameters)
-            joined = voiced[max(0, inside[0] - 2)], voiced[min(len(voiced) - 1, inside[-1] + 2)]
+            joined = (
+                voiced[max(0, inside[0] - 2)] and not shape.opens_phrase,
+                voiced[min(len(voiced) - 1, inside[-1] + 2)] and not shape.closes_phrase,
+            )
             knots += _eased(shape, own, inside, joined) if has_shape(shape.markers) else own
     at, height = (np.array(one) for one in zip(*sorted(knots), strict=True)) if knots else (np.zeros(1), np.zeros(1))
     curve = line + _smooth(np.interp(frames, at, height))
@@ -129,7 +133,10 @@ def _knots(
     level = {"<pitch_high>": parameters.high_st, "<pitch_low>": parameters.low_st}.get(pitch, 0.0)
     if emph:
         peak = float(np.clip(shape.stress, first + (last - first) * 0.25, first + (last - first) * 0.65))
-        base, share = (level - 1.0, 0.75 if level > 0 else 0.5) if level else (-0.5, 1.0)
+        if level < 0:  # a low accent is a valley: a peak would lift the word out of its low level
+            dip = parameters.emph_st * _LOW_DIP
+            return [(first, level + dip), (peak - 1, level - dip), (peak + 1, level - dip), (last, level + dip / 2)]
+        base, share = (level - 1.0, 0.75) if level else (-0.5, 1.0)
         top = level + parameters.emph_st * share
         return [(first, base), (peak - 1, top), (peak + 1, top), (last, base - 0.5)]
     if pitch:
@@ -140,10 +147,13 @@ def _knots(
 def _eased(
     shape: Shape, knots: list[tuple[float, float]], inside: np.ndarray, joined: tuple[bool, bool]
 ) -> list[tuple[float, float]]:
-    """A marked word's knots, with most of the way from and to its neighbours laid inside it where voice goes on."""
+    """A marked word's knots, with most of the way from and to its neighbours laid inside it where voice goes on.
+
+    Where it does not, the pitch is held to the word's very end.
+    """
     share = _MEETING_LEVEL if {"<pitch_high>", "<pitch_low>"} & set(shape.markers) else _MEETING
-    first, last = (float(inside[0]), knots[0][1] * share), (float(inside[-1]), knots[-1][1] * share)
-    return [first] * int(joined[0]) + knots + [last] * int(joined[1])
+    first, last = (share if one else 1.0 for one in joined)
+    return [(float(inside[0]), knots[0][1] * first), *knots, (float(inside[-1]), knots[-1][1] * last)]
 
 
 def has_shape(tokens: Sequence[str]) -> bool:
@@ -161,7 +171,8 @@ def _calm(shape: Shape, inside: np.ndarray, rest: np.ndarray, parameters: SpeakP
     height = np.array([np.median(rest[part]) for part in thirds])
     half = parameters.range_limit_st / (4 if shape.closes_phrase else 2)
     middle = np.median(height)
-    level = np.clip(middle, -parameters.level_limit_st, parameters.level_limit_st)
+    bound = parameters.level_limit_st / (2 if shape.closes_phrase else 1)
+    level = np.clip(middle, -bound, bound)
     height = level + np.clip(height - middle, -half, half)
     at = np.concatenate([inside[:1], at, inside[-1:]])  # level to its very ends, whatever its neighbours do
     return list(zip(at.tolist(), np.pad(height, 1, mode="edge").tolist(), strict=True))

@@ -16,8 +16,8 @@ class SpeakParameters:
     rate: speaking rate, 1 is the voice's own.
     emph_*: how far the pitch peaks above the line (st), how much longer the word, how much higher its log energy.
     high_st, low_st: level against the phrase's line. rising_st, falling_st: movement through the voiced part.
-    slope_voiced_s, level_voiced_s: a word that rises or falls, or that is high, low or emphasised, is lengthened until
-    this much of it is voiced, but at most `stretch` times.
+    slope_voiced_s, level_voiced_s: a word that rises, falls or is emphasised, or one that is high, low or followed by a
+    pause, is lengthened until this much of it is voiced, but at most `stretch` times.
     pause_*_s: shortest and longest silence; one of between is drawn for each pause.
     gap_s: the longest silence where no pause is written.
     movement: how much of the voice's own pitch movement unmarked words keep; level_limit_st, range_limit_st bound it.
@@ -26,16 +26,16 @@ class SpeakParameters:
     """
 
     rate: float = 1.0
-    emph_st: float = 4.0
-    emph_duration: float = 1.4
+    emph_st: float = 4.5
+    emph_duration: float = 1.5
     emph_energy: float = 1.28
     high_st: float = 4.0
     low_st: float = -4.0
-    rising_st: float = 6.0
+    rising_st: float = 7.0
     falling_st: float = 7.0
-    slope_voiced_s: float = 0.2
-    level_voiced_s: float = 0.12
-    stretch: float = 2.0
+    slope_voiced_s: float = 0.25
+    level_voiced_s: float = 0.14
+    stretch: float = 3.5
     pause_short_s: tuple[float, float] = (0.35, 0.6)
     pause_long_s: tuple[float, float] = (0.95, 1.4)
     gap_s: float = 0.12
@@ -76,7 +76,7 @@ _RANGES = (
     ("falling_st", 0.0, 12.0),
     ("slope_voiced_s", 0.0, 0.5),
     ("level_voiced_s", 0.0, 0.5),
-    ("stretch", 1.0, 3.0),
+    ("stretch", 1.0, 5.0),
     ("gap_s", 0.0, 10.0),
     ("movement", 0.0, 2.0),
     ("level_limit_st", 0.0, 12.0),

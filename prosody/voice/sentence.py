@@ -15,7 +15,7 @@ from prosody.markers import MarkedWord
 from prosody.voice import contour, pieces
 from prosody.voice.parameters import SpeakParameters
 
-_SLOPES = frozenset(("<pitch_rising>", "<pitch_falling>"))
+_MOVING = frozenset(("<pitch_rising>", "<pitch_falling>", "<emph>"))
 _SPACES = frozenset(("", " "))
 _USUAL_ENERGY = 1.4  # log energy of a vowel
 _AUDIBLE = 0.4  # log energy above which a vowel is voiced even if the voice itself would let it die away
@@ -106,17 +106,28 @@ def _duration_scales(
     words: Sequence[MarkedWord],
     parameters: SpeakParameters,
 ) -> list[float]:
-    """How much longer each word is made: the emphasised, and those too short for their pitch to be heard."""
+    """How much longer each word is made: the emphasised, those too short for their pitch to be heard, and short ones
+    before a pause, where speech slows down and a lone “a” would go unheard.
+    """
     units = stretched(encoded.lengths, encoded.owner, {}, rate=parameters.rate)
     f0_hz, _ = engine.predict(voice, encoded, units)
     scales = []
-    for word, (start_s, end_s) in zip(words, _bounds(engine, encoded, units, local), strict=True):
+    for n, (start_s, end_s) in enumerate(_bounds(engine, encoded, units, local)):
         frames = f0_hz[round(start_s / engine.FRAME_S) : round(end_s / engine.FRAME_S)]
         voiced_s = max(1, int((frames > contour.VOICED_HZ).sum())) * engine.FRAME_S
-        needed_s = parameters.slope_voiced_s if _SLOPES & set(word.markers) else parameters.level_voiced_s
-        scale = min(max(1.0, needed_s / voiced_s), parameters.stretch) if contour.has_shape(word.markers) else 1.0
-        scales.append(scale * (parameters.emph_duration if "<emph>" in word.markers else 1.0))
+        tokens, following = words[n].markers, words[n + 1].markers if n + 1 < len(words) else ()
+        scale = max(1.0, _needed_s(tokens, following, parameters) / voiced_s)
+        scale *= parameters.emph_duration if "<emph>" in tokens else 1.0
+        scales.append(min(scale, max(parameters.stretch, parameters.emph_duration)))
     return scales
+
+
+def _needed_s(tokens: Sequence[str], following: Sequence[str], parameters: SpeakParameters) -> float:
+    """How much of a word must be voiced, s. tokens, following: its markers, and those of the word after it."""
+    if _MOVING & set(tokens):
+        return parameters.slope_voiced_s
+    before_pause = any(token.startswith("<pause_") for token in following)
+    return parameters.level_voiced_s if before_pause or contour.has_shape(tokens) else 0.0
 
 
 def stretched(lengths: np.ndarray, owner: np.ndarray, scales: Mapping[int, float], *, rate: float) -> np.ndarray:
@@ -134,10 +145,20 @@ def stretched(lengths: np.ndarray, owner: np.ndarray, scales: Mapping[int, float
 
 
 def _bounds(engine: ModuleType, encoded: Any, units: np.ndarray, local: Sequence[int]) -> list[tuple[float, float]]:
-    """(start, end) of each word in s: each begins where the one before it ends."""
-    ends_s = np.cumsum(units) * (engine.FRAME_S * engine.FRAMES_PER_UNIT) - engine.BOUNDARY_LEAD_S
-    ends = [float(ends_s[np.flatnonzero(encoded.owner == word)[-1]]) for word in local]
-    return list(zip([0.0, *ends[:-1]], ends, strict=True))
+    """(start, end) of each word in s: each begins where the one before it ends, but with its own sounds after a pause.
+
+    (The network says a pitch for silences, too: a word that began in one would do half of its movement unheard.)
+    """
+    at_s = np.concatenate([[0], np.cumsum(units)]) * (engine.FRAME_S * engine.FRAMES_PER_UNIT) - engine.BOUNDARY_LEAD_S
+    bounds: list[tuple[float, float]] = []
+    after = 0
+    for word in local:
+        own = np.flatnonzero(encoded.owner == word)
+        apart = not bounds or any(c not in _SPACES for c in encoded.phones[after : own[0]])
+        start_s = max(0.0, float(at_s[own[0]])) if apart else bounds[-1][1]
+        bounds.append((start_s, float(at_s[own[-1] + 1])))
+        after = own[-1] + 1
+    return bounds
 
 
 def _slots(

@@ -88,7 +88,7 @@ def write_answer(
 def speak_answer(
     written: MarkedAnswer, out: Path, *, seed: int = 0, listen_back: bool = True, overwrite: bool = False
 ) -> MarkedAnswer:
-    """Speak a written answer to the WAV `out` and listen which of its markers can be heard.
+    """Speak a written answer to the WAV `out` and listen which of its markers can be heard, against its plain render.
 
     Raises ProsodyError if `out` exists and `overwrite` is false, or can't be written.
     """
@@ -101,9 +101,9 @@ def speak_answer(
     seconds = (written.seconds_to_first_sound or 0.0) + time.perf_counter() - begun
     heard = None
     if listen_back:
-        from prosody.voice.listen import listen
+        from prosody.voice.listen import listen_to_spoken
 
-        heard = listen(out, written.marked.text)
+        heard = listen_to_spoken(out, written.marked.text, seed=seed)
     return replace(written, spoken=spoken, heard=heard, audio_file=out.name, seconds_to_first_sound=seconds)
 
 
