@@ -130,14 +130,15 @@ def _spoken_file(arguments: Namespace, n: int = 1) -> Path | None:
 
 def _check_asked(question: str, points: list[str], out: Path | None, overwrite: bool) -> None:
     """Tell a mistake before the work, not after it."""
-    from prosody import files
     from prosody.lm.answer import check_asked
 
     for text in (question, *points):
         _decoded(text, "question and points")
     check_asked(question, points)
     if out is not None:
-        files.check_new(out, overwrite=overwrite)
+        from prosody.voice.speak import check_out
+
+        check_out(out, overwrite=overwrite)
 
 
 def _asked(arguments: Namespace) -> Iterator[tuple[str, list[str]]]:
