@@ -157,7 +157,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
     if name == "markup":
         _markup_options(command)
     if name == "speak":
-        add("-o", "--out", metavar="OUT.wav", required=True)
+        add("-o", "--out", metavar="OUT.wav", required=True, help="the words' times are written to OUT.words.json")
+        add("--engine", metavar="NAME", default="hibari", help="hibari (built in), or espeak, which heeds no seed")
         add("--plain", action="store_true", help="leave the markers unspoken")
     if name == "corpus":
         add("folder", metavar="FOLDER", help="pairs of one name, as anna/monday.wav and .txt; speakers by sub-folder")

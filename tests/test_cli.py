@@ -99,6 +99,7 @@ def test_a_wrong_command_line_is_one_line_and_exit_2(words, capsys):
         (["-i", "Why?", "-p", "because", "--speak", ""], "'': is not the name of a WAV file"),
         (["speak", "hello", "-o", "x.mp3"], "a name that ends in .wav"),
         (["speak", "hello", "-o", "x.wav", "--seed", "-1"], "seed: is -1"),
+        (["speak", "hello", "-o", "x.wav", "--engine", "siri"], "there is no engine “siri”"),
         (["speak", "words.txt", "-o", "x.wav"], "words.txt: line 2, column 1: word “你好”: cannot be read aloud"),
     ],
 )
@@ -126,6 +127,8 @@ def test_speak_writes_a_wav_and_tells_its_words_as_json(tmp_path):
     with wave.open(str(out)) as file:
         assert (file.getframerate(), file.getnchannels()) == (24_000, 1)
         assert file.getnframes() / 24_000 == pytest.approx(told["duration"], abs=1e-3)
+    beside = json.loads((tmp_path / "it.words.json").read_bytes())
+    assert beside == {**told, "audio_file": "it.wav"}
     again = run("speak", "Once more.", "-o", str(out))
     assert again.returncode == 2
     assert "already exists" in again.stderr

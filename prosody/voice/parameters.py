@@ -22,7 +22,8 @@ class SpeakParameters:
     gap_s: the longest silence where no pause is written.
     movement: how much of the voice's own pitch movement unmarked words keep; level_limit_st, range_limit_st bound it.
     decline_st_s, decline_st: how fast and how far the line of a phrase sinks. f0_*_hz: no pitch beyond these.
-    rms_db: level of the speech (dB of full scale). peak: no sample beyond it.
+    loudness_lufs: integrated loudness of the result (ITU-R BS.1770, EBU R 128). true_peak_dbtp: no peak beyond it (dB
+    of full scale), between samples neither.
     """
 
     rate: float = 1.0
@@ -46,8 +47,8 @@ class SpeakParameters:
     decline_st: float = 1.4
     f0_floor_hz: float = 110.0
     f0_ceiling_hz: float = 380.0
-    rms_db: float = -20.0
-    peak: float = 0.89
+    loudness_lufs: float = -23.0
+    true_peak_dbtp: float = -1.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -85,6 +86,6 @@ _RANGES = (
     ("decline_st", 0.0, 12.0),
     ("f0_floor_hz", 60.0, 200.0),
     ("f0_ceiling_hz", 200.0, 600.0),
-    ("rms_db", -60.0, -6.0),
-    ("peak", 0.05, 0.99),
+    ("loudness_lufs", -60.0, -6.0),
+    ("true_peak_dbtp", -20.0, 0.0),
 )

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from prosody.voice import contour
-from prosody.voice.contour import Shape
+from prosody.voice.engines.hibari import contour
+from prosody.voice.engines.hibari.contour import Shape
 from prosody.voice.parameters import SpeakParameters
 
 PARAMETERS = SpeakParameters()
