@@ -161,12 +161,13 @@ def compare(
             third = _Sample.of(texts, **how)
             sure = {"level": level, "enough": enough and third.drawn.enough}
             found.append(controls.other_speaker(name, own.cells, third.cells, marking, **sure))
+    sides = (own.side("answers", level), other.side("speaker, held out", level))
     pauses = distance.wasserstein(own.pauses_s, own.pause_times, other.pauses_s, other.pause_times)
     return Fidelity(
-        answers=own.side("answers", level),
-        speaker=other.side("speaker, held out", level),
+        answers=sides[0],
+        speaker=sides[1],
         learned=given.side("speaker, learned from", level) if learned else None,
-        differences=_differences(own, other, level),
+        differences={k: _less(*(getattr(side, k) for side in sides)) for k in ("rates", "places", "combinations")},
         distance=resample.basic(marking, **at),
         distance_of_words=resample.basic(words, **at),
         distance_self=resample.basic(selves, level=level, enough=given.drawn.enough and other.drawn.enough),
@@ -194,9 +195,19 @@ def compare_rates(
     side = own.side("answers", level)
     given = {token: Estimate(float(rates.get(token, 0.0))) for token in TOKENS}
     speaker = Side("speaker, rates only", 0, 0, 0, "none", 0, given, {}, {}, (), NONE)
-    differences = {token: _less(side.rates[token], given[token].value) for token in TOKENS}
     return Fidelity(
-        side, speaker, None, {"rates": differences}, NONE, NONE, NONE, NONE, (), level=level, n_draws=n_draws, seed=seed
+        side,
+        speaker,
+        None,
+        {"rates": _less(side.rates, given)},
+        NONE,
+        NONE,
+        NONE,
+        NONE,
+        (),
+        level=level,
+        n_draws=n_draws,
+        seed=seed,
     )
 
 
@@ -230,18 +241,25 @@ class _Sample:
         """How often each pause is drawn [shape=(1 + n_draws, n_pauses)]."""
         return self.drawn.times[:, self.drawn.block[self._is_pause]]
 
-    def figures(self) -> dict[str, np.ndarray]:
-        """rates [shape=(1 + n_draws, 7)], places [(…, 7, 5)] and combinations [(…, 7)], draw by draw."""
-        tokens, drawn = self.table.tokens, self.drawn
-        marked = drawn.total(tokens)
-        with_feature = drawn.total(tokens[:, :, None] * self.table.features[:, None, :])
-        hold = np.stack(np.unravel_index(self.table.outcome, OUTCOMES), axis=-1) > 0  # [n, pause pitch emph]
-        is_kind = np.stack([_holds_just(hold, name) for name in COMBINATIONS], axis=-1).astype(float)
-        combined = drawn.total(is_kind)
+    def figures(self, **at: Any) -> dict[str, Any]:
+        """rates, places and combinations as `Side` has them. at: level, enough."""
+        of, drawn = self.table, self.drawn
+        n_words, marked = drawn.total(np.ones(len(of.text))), drawn.total(of.tokens)
+        with_feature = drawn.total(of.tokens[:, :, None] * of.features[:, None, :])
+        holds = np.stack(np.unravel_index(of.outcome, OUTCOMES), axis=-1) > 0  # a pause, a pitch marker, <emph>
+        combined = drawn.total(np.stack([_is_just(holds, name) for name in COMBINATIONS], axis=-1).astype(float))
+        any_marker = combined.sum(axis=-1)
+
+        def share(part: np.ndarray, whole: np.ndarray, scale: float = 1.0) -> Estimate:
+            return resample.of_share(part, whole, scale=scale, **at)
+
         return {
-            "rates": 100 * resample.share(marked, drawn.total(np.ones(len(tokens)))[:, None]),
-            "places": resample.share(with_feature, marked[:, :, None]),
-            "combinations": resample.share(combined, combined.sum(axis=-1, keepdims=True)),
+            "rates": {token: share(marked[:, k], n_words, 100.0) for k, token in enumerate(TOKENS)},
+            "places": {
+                token: {name: share(with_feature[:, k, f], marked[:, k]) for f, name in enumerate(FEATURES)}
+                for k, token in enumerate(TOKENS)
+            },
+            "combinations": {name: share(combined[:, k], any_marker) for k, name in enumerate(COMBINATIONS)},
         }
 
     def side(self, name: str, level: float) -> Side:
@@ -254,39 +272,21 @@ class _Sample:
             n_markers=int(self.table.tokens.sum()),
             blocks=self.blocks,
             n_blocks=self.drawn.n_blocks,
-            **_estimates(self.figures(), **at),
+            **self.figures(**at),
             pauses_s=tuple(sorted(self.pauses_s.tolist())),
             pause_median_s=resample.percentile(medians, **at),
         )
 
 
-def _holds_just(hold: np.ndarray, kinds: str) -> np.ndarray:
-    return (hold == [kind in kinds.split(" + ") for kind in KINDS]).all(axis=-1)
+def _is_just(holds: np.ndarray, kinds: str) -> np.ndarray:
+    return (holds == [kind in kinds.split(" + ") for kind in KINDS]).all(axis=-1)
 
 
-def _estimates(figures: Mapping[str, np.ndarray], *, level: float, enough: bool) -> dict[str, Any]:
-    """Figures by name with their intervals, in the form that `Side` has them."""
-
-    def named(values: np.ndarray, names: Sequence[str]) -> dict[str, Estimate]:
-        columns = ((name, values[:, k]) for k, name in enumerate(names))
-        return {name: resample.percentile(column, level=level, enough=enough) for name, column in columns}
-
-    return {
-        "rates": named(figures["rates"], TOKENS),
-        "places": {token: named(figures["places"][:, k], FEATURES) for k, token in enumerate(TOKENS)},
-        "combinations": named(figures["combinations"], COMBINATIONS),
-    }
-
-
-def _differences(one: _Sample, other: _Sample, level: float) -> dict[str, Any]:
-    """Answers − speaker, with intervals."""
-    ours, theirs = one.figures(), other.figures()
-    enough = one.drawn.enough and other.drawn.enough
-    return _estimates({name: ours[name] - theirs[name] for name in ours}, level=level, enough=enough)
-
-
-def _less(one: Estimate, by: float) -> Estimate:
-    return Estimate(*(None if value is None else value - by for value in (one.value, one.low, one.high)))
+def _less(one: Any, other: Any) -> Any:
+    """Figures of one side less the same of the other."""
+    if isinstance(one, Estimate):
+        return resample.less(one, other)
+    return {name: _less(one[name], other[name]) for name in one}
 
 
 def _told(one: Estimate, form: str) -> str:

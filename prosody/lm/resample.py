@@ -1,6 +1,6 @@
 """Intervals for counts of speech: whole texts, or sentences, are drawn anew, since the words of one belong together.
 
-The bootstrap of Efron (1979), by blocks as in Davison & Hinkley (1997, ch. 3). Shares, rates and their differences get
+The bootstrap of Efron (1979), by blocks as in Davison & Hinkley (1997, ch. 3). Shares and rates get
 percentile intervals. A distance is never negative and comes out too large by chance alone, the more so the fewer the
 words: its bias is estimated by the bootstrap and taken off, and its interval is the basic one (ibid., 5.2), cut at 0. A
 percentile interval would lie above the truth: of two samples of one speaker it never holds the 0 that is true.
@@ -9,6 +9,7 @@ percentile interval would lie above the truth: of two samples of one speaker it 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -78,6 +79,47 @@ def percentile(values: np.ndarray, *, level: float, enough: bool) -> Estimate:
         return Estimate(float(values[0]))
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(float(values[0]), float(low), float(high))
+
+
+def of_share(part: np.ndarray, whole: np.ndarray, *, level: float, enough: bool, scale: float = 1.0) -> Estimate:
+    """A share with the wider of two intervals: that of the draws, and that of Wilson (1927) for words on their own.
+
+    part, whole [shape=(1 + n_draws,)]: counts. scale: 100 gives the share in percent. Where a share is 0 or 1 all draws
+    agree, however few there were; Wilson's interval still tells how few.
+    """
+    found = percentile(share(part, whole), level=level, enough=enough)
+    if found.low is None:
+        return Estimate(None if found.value is None else scale * found.value)
+    low, high = wilson(float(part[0]), float(whole[0]), level=level)
+    return Estimate(scale * found.value, scale * min(low, found.low), scale * max(high, found.high))
+
+
+def wilson(part: float, whole: float, *, level: float) -> tuple[float, float]:
+    """Score interval of a share (Wilson 1927), `part` of `whole` independent cases."""
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    p, spread = part / whole, z * z / whole
+    half = z * np.sqrt(p * (1 - p) / whole + spread / (4 * whole))
+    low, high = ((p + spread / 2 + sign * half) / (1 + spread) for sign in (-1, 1))
+    return max(0.0, float(low)), min(1.0, float(high))
+
+
+def less(one: Estimate, other: Estimate) -> Estimate:
+    """one − other, of samples that do not depend on each other, its interval from theirs (Zou & Donner 2008).
+
+    A figure without an interval counts as known exactly unless both are: then the difference has none either.
+    """
+    if one.value is None or other.value is None:
+        return Estimate(None)
+    value = one.value - other.value
+    if one.low is None and other.low is None:
+        return Estimate(value)
+    down, up = _reach(one)
+    other_down, other_up = _reach(other)
+    return Estimate(value, value - float(np.hypot(down, other_up)), value + float(np.hypot(up, other_down)))
+
+
+def _reach(one: Estimate) -> tuple[float, float]:
+    return (0.0, 0.0) if one.low is None else (one.value - one.low, one.high - one.value)
 
 
 def basic(values: np.ndarray, *, level: float, enough: bool, least: float = 0.0) -> Estimate:

@@ -26,8 +26,8 @@ from prosody.lm.resample import Estimate
 from prosody.sample.script import read_script
 
 SOURCE = (
-    "Counts from dev.txt of the Helsinki Prosody Corpus (Talman et al. 2019, CC BY 4.0): for each reader, at each place "
-    "of prosody.lm.style.PLACES, words with neither, <emph>, a pause, both; see prosody.lm.controls.reader_counts"
+    "Counts from dev.txt of the Helsinki Prosody Corpus (Talman et al. 2019, CC BY 4.0): for each reader, at each "
+    "place of prosody.lm.style.PLACES, words with neither, <emph>, a pause, both; see prosody.lm.controls.reader_counts"
 )
 
 
@@ -87,7 +87,8 @@ def show(found: fidelity.Fidelity) -> None:
         print(f"{kind:32}{line}{told(found.differences['combinations'][kind])}")
     print(f"{'median pause (s)':32}" + "".join(f"{told(side.pause_median_s):24}" for side in sides))
     print(
-        f"\npauses apart by {told(found.pause_distance_s, '.3f')} s; words' places {told(found.distance_of_words, '.3f')}"
+        f"\npauses lie {told(found.pause_distance_s, '.3f')} s apart; words' places "
+        f"{told(found.distance_of_words, '.3f')}"
     )
     for control in found.controls:
         n_nearer = sum(value < (control.own.value or 0) for value in control.each.values())
