@@ -87,11 +87,14 @@ class Fidelity:
     def verdict(self) -> str:
         """One line: how near, against what."""
         if self.distance.value is None:
-            return "Rates only: where the speaker's markers stand is not known, so no distance can be told."
-        told = f"Marking {_told(self.distance, '.3f')} bits a slot from the speaker's held-out text"
+            return "no distance from the speaker: there is nothing to compare but rates"
+        told = [f"{_told(self.distance)} bits a slot from the speaker's held-out text"]
         if self.distance_self.value is not None:
-            told += f" (the speaker's own other text: {self.distance_self.value:.3f})"
-        return "; ".join([told, *map(_against, self.controls)]) + "."
+            told.append(f"the speaker's own other text: {self.distance_self.value:.3f}")
+        for fits, is_worse in (("fits worse", True), ("does not surely fit worse", False)):
+            names = [one.name for one in self.controls if one.is_worse == is_worse]
+            told += [f"{fits}: {', '.join(names)}"] if names else []
+        return "; ".join(told)
 
     def as_json(self) -> dict[str, Any]:
         """All of it but the single pauses, for a file."""
@@ -289,19 +292,9 @@ def _less(one: Any, other: Any) -> Any:
     return {name: _less(one[name], other[name]) for name in one}
 
 
-def _told(one: Estimate, form: str) -> str:
-    if one.value is None:
-        return "unknown"
-    interval = "" if one.low is None else f" [{one.low:{form}}, {one.high:{form}}]"
-    return f"{one.value:{form}}{interval}"
-
-
-def _against(control: Control) -> str:
-    fits = "fits worse" if control.is_worse else "does not surely fit worse"
-    own = ""
-    if control.markers != ("all",):
-        own = f" against {_told(control.own, '.3f')} by {' and '.join(control.markers)}"
-    return f"{control.name} {_told(control.distance, '.3f')}{own}: {fits}"
+def _told(one: Estimate) -> str:
+    interval = "" if one.low is None else f" [{one.low:.3f}, {one.high:.3f}]"
+    return f"{one.value:.3f}{interval}"
 
 
 def _json(value: Any) -> Any:
