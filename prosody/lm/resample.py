@@ -100,7 +100,7 @@ def wilson(part: float, whole: float, *, level: float) -> tuple[float, float]:
     p, spread = part / whole, z * z / whole
     half = z * np.sqrt(p * (1 - p) / whole + spread / (4 * whole))
     low, high = ((p + spread / 2 + sign * half) / (1 + spread) for sign in (-1, 1))
-    return max(0.0, float(low)), min(1.0, float(high))
+    return float(low) if part else 0.0, float(high) if part < whole else 1.0  # exactly, whatever rounding did
 
 
 def less(one: Estimate, other: Estimate) -> Estimate:

@@ -43,7 +43,7 @@ def style_fidelity(found: Fidelity) -> go.Figure:
     margin = {"l": _LEFT_PIXELS, "r": 20, "t": _TOP_PIXELS, "b": _BOTTOM_PIXELS}
     figure.update_layout(margin=margin, dragmode=False, bargap=0)
     place = {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12}, "x": 0.01, "xref": "container"}
-    return figure.update_layout(title={**place, "subtitle": {"text": _fit(found), "font": {"size": 13}}})
+    return figure.update_layout(title={**place, "subtitle": {"text": style.text(_fit(found)), "font": {"size": 13}}})
 
 
 def _has(found: Fidelity, name: str) -> bool:
