@@ -123,16 +123,9 @@ def _answer_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="another seed, another answer (default: 0)")
     add("--composer", metavar="MODEL", help="a larger instruct model that composes: a folder or a hub id")
     add("--free", action="store_true", help="let the model say what it likes, and tell which points it left out")
-    _marking_options(group)
+    marking.add_placing_options(group)
     _adapter_option(group)
     _json_option(group)
-
-
-def _marking_options(parser: argparse._ActionsContainer) -> None:
-    add = parser.add_argument
-    add("--expressiveness", type=float, default=1.0, metavar="X", help="how many markers, 0 to 2; 1: as the speaker")
-    add("--allow", nargs="+", metavar="MARKER", help="place these only, as emph or pause_short")
-    add("--forbid", nargs="+", metavar="MARKER", help="never place these")
 
 
 def _add_options(name: str, command: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prosody.commands import bar, print_json, tell
+from prosody.commands import bar, marking, print_json, tell
 from prosody.commands.text import decoded, load, marked_text, wav_name
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from prosody.lm.checkpoint import Adapter
     from prosody.markers import MarkedText
     from prosody.workflow.answers import MarkedAnswer
-
-OnSentence = Callable[[str, "int | None"], None]
 
 
 def answer(arguments: Namespace) -> int:
@@ -30,13 +28,16 @@ def answer(arguments: Namespace) -> int:
     out = wav_name(arguments.speak) if arguments.speak is not None else None
     own = marked_text(arguments.text) if arguments.text is not None else None
     check(arguments.question or "", arguments.points, out, arguments.overwrite, own=own)
+    marking.options(arguments)
     adapter, composer = load(arguments.adapter), load_composer(arguments)
     if own is None:
         found = composed(arguments.question, arguments.points, adapter, arguments, composer=composer)
     else:
         from prosody.workflow.answers import mark_own
 
-        found = mark_own(own, adapter, marking(arguments), question=arguments.question or "", points=arguments.points)
+        found = mark_own(
+            own, adapter, marking.options(arguments), question=arguments.question or "", points=arguments.points
+        )
     if out is not None:
         found = spoken(found, out, arguments)
     show(found, arguments, out)
@@ -47,7 +48,6 @@ def check(
     question: str, points: list[str], out: Path | None, overwrite: bool, *, own: MarkedText | None = None
 ) -> None:
     """Raise ProsodyError for a mistake before the work, not after it. own: words that need no question."""
-    from prosody import files
     from prosody.errors import ProsodyError
     from prosody.lm.answer import check_asked
 
@@ -57,7 +57,9 @@ def check(
         raise ProsodyError(None, "text", "there are no words in it", "give the words to mark")
     check_asked(question if own is None else question or "own words", points)
     if out is not None:
-        files.check_new(out, overwrite=overwrite)
+        from prosody.voice.speak import check_out
+
+        check_out(out, overwrite=overwrite)
 
 
 def composed(
@@ -80,12 +82,18 @@ def composed(
     )
     with _streamed(len(points) + 2) as on_sentence:
         return write_answer(
-            question, points, adapter, how, composer=composer, marking=marking(arguments), on_sentence=on_sentence
+            question,
+            points,
+            adapter,
+            how,
+            composer=composer,
+            marking=marking.options(arguments),
+            on_sentence=on_sentence,
         )
 
 
 @contextmanager
-def _streamed(n_sentences: int) -> Iterator[OnSentence]:
+def _streamed(n_sentences: int) -> Iterator[Callable[[str, int | None], None]]:
     """What shows sentences as they come, where stderr is a terminal, over a bar with the time left."""
     with bar("composing") as shown:
         said = []
@@ -99,12 +107,6 @@ def _streamed(n_sentences: int) -> Iterator[OnSentence]:
             shown(min(len(said) / n_sentences, 1.0))
 
         yield on_sentence
-
-
-def marking(arguments: Namespace, **changed: float) -> dict[str, object]:
-    """The options of `lm.mark.mark` that the command line gives."""
-    given = {"expressiveness": arguments.expressiveness, "allow": arguments.allow, "forbid": arguments.forbid or ()}
-    return {**given, **changed}
 
 
 def load_composer(arguments: Namespace) -> Base | None:

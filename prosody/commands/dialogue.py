@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prosody.commands import answer, tell
+from prosody.commands import answer, marking, tell
 from prosody.commands.text import load, read_stdin, wav_name
 from prosody.errors import ProsodyError
 
@@ -34,6 +34,7 @@ Ask a question, then give points, one a line; an empty line ends them. What else
 def dialogue(arguments: Namespace) -> int:
     """Answer one question after another; exit code 2 if one from a pipe could not be answered."""
     terminal = sys.stdin.isatty()
+    marking.options(arguments)
     adapter, composer = load(arguments.adapter), answer.load_composer(arguments)
     if terminal:
         tell("Ask a question, then give its points. :help tells what else there is.")
@@ -91,9 +92,7 @@ class Session:
     def _answer(self, question: str, points: list[str]) -> None:
         out = self._wav(self.count + 1) if self.arguments.speak is not None else None
         answer.check(question, points, out, self.arguments.overwrite)
-        found = answer.composed(
-            question, points, self.adapter, self.arguments, composer=self.composer, seed=self.seed
-        )
+        found = answer.composed(question, points, self.adapter, self.arguments, composer=self.composer, seed=self.seed)
         if out is not None:
             found = answer.spoken(found, out, self.arguments)
         self.last = found
@@ -111,10 +110,10 @@ class Session:
         return self.last
 
     def _speak(self, name: str) -> None:
-        from prosody import files
+        from prosody.voice.speak import check_out
 
         last, out = self._latest(), wav_name(name) if name else self._wav(max(self.count, 1))
-        files.check_new(out, overwrite=self.arguments.overwrite)
+        check_out(out, overwrite=self.arguments.overwrite)
         self.last = answer.spoken(last, out, self.arguments)
         answer.show(self.last, self.arguments, out)
 
@@ -124,7 +123,7 @@ class Session:
 
         if words:
             own = markers.parse(words)
-            self.last = mark_own(own, self.adapter, answer.marking(self.arguments))
+            self.last = mark_own(own, self.adapter, marking.options(self.arguments))
         answer.show(self._latest(), self.arguments)
 
     def _express(self, step: float) -> None:
@@ -132,7 +131,7 @@ class Session:
 
         last = self._latest()
         self.arguments.expressiveness = min(2.0, max(0.0, self.arguments.expressiveness + step))
-        self.last = mark_again(last, self.adapter, answer.marking(self.arguments))
+        self.last = mark_again(last, self.adapter, marking.options(self.arguments))
         tell(f"expressiveness {self.arguments.expressiveness:g}, {self.last.n_markers} markers")
         answer.show(self.last, self.arguments)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace, _ActionsContainer
 from collections.abc import Iterator
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,17 @@ _LEAST_SHOWN = 0.01
 _WIDTHS = (20, 34, 36)  # of the columns before the last, characters
 
 
-def add_options(command: ArgumentParser) -> None:
+def add_options(command: _ActionsContainer) -> None:
     """The command's own options."""
+    add_placing_options(command)
+    add = command.add_argument
+    add("--threshold", type=float, metavar="P", help="place what has this probability, however many that are")
+    add("--json", action="store_true", help="print JSON: all probabilities, thresholds and reasons")
+    add("--explain", action="store_true", help="a table too: of each word the likeliest markers, and why they stand")
+
+
+def add_placing_options(command: _ActionsContainer) -> None:
+    """How many markers, and which: what all commands share that place some."""
     add = command.add_argument
     add(
         "--expressiveness",
@@ -28,11 +37,8 @@ def add_options(command: ArgumentParser) -> None:
         metavar="X",
         help="how many markers: 0 none, 1 the speaker's own rate, up to 2",
     )
-    add("--allow", nargs="+", metavar="MARKER", help="place only these, as emph pause_short (put them after TEXT)")
+    add("--allow", nargs="+", metavar="MARKER", help="place only these, as emph pause_short (put them last)")
     add("--forbid", nargs="+", metavar="MARKER", default=[], help="do not place these")
-    add("--threshold", type=float, metavar="P", help="place what has this probability, however many that are")
-    add("--json", action="store_true", help="print JSON: all probabilities, thresholds and reasons")
-    add("--explain", action="store_true", help="a table too: of each word the likeliest markers, and why they stand")
 
 
 def options(arguments: Namespace) -> dict[str, Any]:
@@ -40,9 +46,9 @@ def options(arguments: Namespace) -> dict[str, Any]:
     from prosody.lm.placing import Rule, permitted
 
     names = ("expressiveness", "allow", "forbid", "threshold")
-    how = {name: getattr(arguments, name) for name in names}
+    how = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
     tokens = permitted(how["allow"], how["forbid"])
-    Rule(how["expressiveness"], sure=1.0, rates={}, tokens=tokens, threshold=how["threshold"])
+    Rule(how["expressiveness"], sure=1.0, rates={}, tokens=tokens, threshold=how.get("threshold"))
     return how
 
 

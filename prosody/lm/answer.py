@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from prosody.lm.checkpoint import Adapter
 
+OnSentence = Callable[[str, int | None], None]  # a sentence, and the number of its point
 MODES = ("anchored", "free")
 _POINT_CHARACTERS = 300
 _SENTENCE_TOKENS = 24  # drawn for one sentence, at most
@@ -96,7 +97,7 @@ def compose(
     model: Adapter | Base,
     parameters: ComposeParameters | None = None,
     *,
-    on_sentence: Callable[[str, int | None], None] | None = None,
+    on_sentence: OnSentence | None = None,
 ) -> Answer:
     """Write a plain spoken answer to `question` that takes up `points`.
 
@@ -176,7 +177,7 @@ class _Writer:
         question: str,
         parameters: ComposeParameters,
         generator: Generator,
-        on_sentence: Callable[[str, int | None], None] | None,
+        on_sentence: OnSentence | None,
     ) -> None:
         self.decoder, self.question, self.parameters = decoder, question, parameters
         self.generator, self.on_sentence = generator, on_sentence

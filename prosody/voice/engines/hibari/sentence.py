@@ -131,7 +131,8 @@ def _bounds(encoded: network.Encoded, units: np.ndarray, local: Sequence[int]) -
 
     (The network says a pitch for silences, too: a word that began in one would do half of its movement unheard.)
     """
-    at_s = np.concatenate([[0], np.cumsum(units)]) * (network.FRAME_S * network.FRAMES_PER_UNIT) - network.BOUNDARY_LEAD_S
+    unit_s = network.FRAME_S * network.FRAMES_PER_UNIT
+    at_s = np.concatenate([[0], np.cumsum(units)]) * unit_s - network.BOUNDARY_LEAD_S
     bounds: list[tuple[float, float]] = []
     after = 0
     for word in local:
