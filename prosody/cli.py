@@ -149,10 +149,6 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("text", metavar="TEXT", help="a text file or TextGrid, the text itself, or - for stdin")
     if name == "markup":
         _markup_options(command)
-    if name == "speak":
-        add("-o", "--out", metavar="OUT.wav", required=True, help="the words' times are written to OUT.words.json")
-        add("--engine", metavar="NAME", default="hibari", help="hibari (built in), or espeak, which heeds no seed")
-        add("--plain", action="store_true", help="leave the markers unspoken")
     if name == "corpus":
         add("folder", metavar="FOLDER", help="pairs of one name, as anna/monday.wav and .txt; speakers by sub-folder")
         add("-o", "--out", metavar="OUT", required=True, help="the folder of the results")
@@ -163,13 +159,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("-o", "--out", metavar="FILE.json", help="write the thresholds there, for --parameters")
     if name in ("corpus", "detect"):
         add("--parameters", metavar="FILE.json", help="thresholds, as `calibrate` writes them")
-    if name == "listen":
-        beside = command.add_mutually_exclusive_group()
-        beside.add_argument("--against", metavar="PLAIN", help="tell effects against this recording without markers")
-        beside.add_argument("--engine", metavar="NAME", help="… against what this engine (hibari) speaks without them")
-        add("--min-survival", metavar="S", help="exit with 1 if less than this share (0 to 1) of any marker is heard")
     if name in ("sample", "speak", "listen"):
-        add("--seed", type=int, default=0)
+        _voice_options(name, command)
     if name in ("export", "import"):
         _interchange_options(name, command)
     if name in ("sample", "speak", "calibrate", "export", "merge", "mark", "markup"):
@@ -191,6 +182,20 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         _bench_options(command)
     if name in ("runs", "pauses", "align", "detect", "corpus", "calibrate", "listen", "speak", "bench", "estimate"):
         _json_option(command)
+
+
+def _voice_options(name: str, command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    if name == "speak":
+        add("-o", "--out", metavar="OUT.wav", required=True, help="the words' times are written to OUT.words.json")
+        add("--engine", metavar="NAME", default="hibari", help="hibari (built in), or espeak, which heeds no seed")
+        add("--plain", action="store_true", help="leave the markers unspoken")
+    if name == "listen":
+        beside = command.add_mutually_exclusive_group()
+        beside.add_argument("--against", metavar="PLAIN", help="tell effects against this recording without markers")
+        beside.add_argument("--engine", metavar="NAME", help="… against what this engine (hibari) speaks without them")
+        add("--min-survival", metavar="S", help="exit with 1 if less than this share (0 to 1) of any marker is heard")
+    add("--seed", type=int, default=0)
 
 
 def _markup_options(command: argparse.ArgumentParser) -> None:

@@ -167,21 +167,23 @@ def test_stdin_that_is_not_utf_8_is_one_line(monkeypatch, capsys):
 @pytest.fixture
 def answered(monkeypatch, capsys):
     """Run `--interactive` on the bytes of stdin, with nothing behind it; exit code, what was asked, stdout, stderr."""
-    from prosody.commands import text
+    from prosody.commands import dialogue
     from prosody.workflow import answers
 
     asked = []
 
     class Echo(SimpleNamespace):
+        heard = None
+
         def as_json(self):
             return {"question": self.question}
 
-    def write_answer(question, points, adapter):
+    def write_answer(question, points, adapter, *_, **__):
         asked.append((question, points))
         return Echo(question=question)
 
     def _answered(stdin):
-        monkeypatch.setattr(text, "_load", lambda given: None)
+        monkeypatch.setattr(dialogue, "load", lambda given: None)
         monkeypatch.setattr(answers, "write_answer", write_answer)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
         code = cli.main(["--interactive", "--json"])

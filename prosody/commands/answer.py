@@ -28,16 +28,14 @@ def answer(arguments: Namespace) -> int:
     out = wav_name(arguments.speak) if arguments.speak is not None else None
     own = marked_text(arguments.text) if arguments.text is not None else None
     check(arguments.question or "", arguments.points, out, arguments.overwrite, own=own)
-    marking.options(arguments)
+    how = marking.options(arguments)
     adapter, composer = load(arguments.adapter), load_composer(arguments)
     if own is None:
         found = composed(arguments.question, arguments.points, adapter, arguments, composer=composer)
     else:
         from prosody.workflow.answers import mark_own
 
-        found = mark_own(
-            own, adapter, marking.options(arguments), question=arguments.question or "", points=arguments.points
-        )
+        found = mark_own(own, adapter, how, question=arguments.question or "", points=arguments.points)
     if out is not None:
         found = spoken(found, out, arguments)
     show(found, arguments, out)
@@ -80,16 +78,9 @@ def composed(
         max_words=arguments.max_words,
         seed=arguments.seed if seed is None else seed,
     )
+    placed = marking.options(arguments)
     with _streamed(len(points) + 2) as on_sentence:
-        return write_answer(
-            question,
-            points,
-            adapter,
-            how,
-            composer=composer,
-            marking=marking.options(arguments),
-            on_sentence=on_sentence,
-        )
+        return write_answer(question, points, adapter, how, composer=composer, marking=placed, on_sentence=on_sentence)
 
 
 @contextmanager

@@ -25,7 +25,8 @@ class MarkedAnswer:
     """An answer on its way: spoken, heard and audio_file are None until it has been spoken.
 
     adapter: the run that trained it, or its folder's name where the card names none. asked: how it was composed, marked
-    and spoken, beside its question and points: all that it takes to have it again. heard: what `voice.listen` says of the sound. seconds_to_first_sound: from the question to a finished sound, s.
+    and spoken, beside its question and points: all that it takes to have it again.
+    heard: what `voice.listen` says of the sound. seconds_to_first_sound: from the question to a finished sound, s.
     """
 
     answer: Answer
