@@ -11,14 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prosody.lm.bench import Utterance
 from prosody.lm.distance import divergences
 from prosody.lm.resample import Drawn, Estimate, basic
 from prosody.lm.style import OUTCOMES, PLACES, Table, Text, table
+
+if TYPE_CHECKING:
+    from prosody.lm.bench import Utterance
 
 SHARED = ("a pause", "<emph>")  # what a corpus with prominence and boundaries can say
 READERS_FILE = "readers.json"  # counts by `reader_counts`; written by tests/benchmarks/style.py
@@ -30,13 +32,15 @@ _LEAST_WORDS = 1000  # of a reader
 class Control:
     """A style that is not the speaker's, and how much worse it fits.
 
-    shows: in one sentence. markers: that are compared. distance: of the control, bits a slot. own: of the answers from
-    the speaker, by the same markers. margin: distance − own, drawn together; above 0 the control fits worse. each: the
+    shows: in one sentence. between: what `distance` (bits a slot) lies between: the answers and another's style, or
+    what has become of the answers and the speaker. markers: that are compared. own: distance of the answers from the
+    speaker, by the same markers. margin: distance − own, drawn together; above 0 the control fits worse. each: the
     distances of its parts, such as readers, by name.
     """
 
     name: str
     shows: str
+    between: str
     markers: tuple[str, ...]
     distance: Estimate
     own: Estimate
@@ -50,7 +54,13 @@ class Control:
 
     def as_json(self) -> dict[str, Any]:
         estimates = {key: getattr(self, key).as_json() for key in ("distance", "own", "margin")}
-        told = {"shows": self.shows, "markers": list(self.markers), **estimates, "each": dict(self.each)}
+        told = {
+            "shows": self.shows,
+            "between": self.between,
+            "markers": list(self.markers),
+            **estimates,
+            "each": dict(self.each),
+        }
         return {"name": self.name, **told, "is_worse": self.is_worse}
 
 
@@ -79,9 +89,16 @@ def shuffled(of: Table, rng: np.random.Generator) -> Table:
 
 
 def shuffled_places(
-    answers: Table, drawn: Drawn, speaker: np.ndarray, own: np.ndarray, *, level: float, rng: np.random.Generator,
+    answers: Table,
+    drawn: Drawn,
+    speaker: np.ndarray,
+    own: np.ndarray,
+    *,
+    level: float,
+    enough: bool,
+    rng: np.random.Generator,
     n_shuffles: int = 20,
-) -> Control:  # fmt: skip
+) -> Control:
     """The answers' own markers at random places, from the speaker's text.
 
     speaker [shape=(1 + n_draws, n_places, n_outcomes)]: counts. own [shape=(1 + n_draws,)]: the answers' distances.
@@ -90,11 +107,12 @@ def shuffled_places(
     return _control(
         "shuffled places",
         "the answers' own markers, dealt to random words of the same answer: the right number, no sense of place",
+        "shuffled answers from the speaker",
         ("all",),
         np.mean(dealt, axis=0),
         own,
         level=level,
-        enough=drawn.enough,
+        enough=enough,
     )
 
 
@@ -129,7 +147,9 @@ def other_readers(
     name = "other readers"
     if at_speakers_rate:
         name, shows = f"{name}, thinned", f"{shows}, if these were no more than the speaker's: other places alone"
-    return _control(name, shows, SHARED, np.mean(values, axis=0), own, level=level, enough=enough, each=each)
+    return _control(
+        name, shows, f"answers from {name}", SHARED, np.mean(values, axis=0), own, level=level, enough=enough, each=each
+    )
 
 
 def thinned(counts: np.ndarray, speaker: np.ndarray) -> np.ndarray:
@@ -151,16 +171,25 @@ def other_speaker(
 ) -> Control:
     """Another speaker's marked speech, by all markers. answers, other, own: counts and distances, draw by draw."""
     values = divergences(answers, other)[0]
-    return _control(name, "another speaker's dataset", ("all",), values, own, level=level, enough=enough)
+    between = f"answers from {name}"
+    return _control(name, "another speaker's dataset", between, ("all",), values, own, level=level, enough=enough)
 
 
 def _control(
-    name: str, shows: str, of: tuple[str, ...], values: np.ndarray, own: np.ndarray, *, level: float, enough: bool,
+    name: str,
+    shows: str,
+    between: str,
+    of: tuple[str, ...],
+    values: np.ndarray,
+    own: np.ndarray,
+    *,
+    level: float,
+    enough: bool,
     each: Mapping[str, float] | None = None,
-) -> Control:  # fmt: skip
+) -> Control:
     how = {"level": level, "enough": enough}
     margin = basic(values - own, **how, least=-np.inf)
-    return Control(name, shows, of, basic(values, **how), basic(own, **how), margin, each or {})
+    return Control(name, shows, between, of, basic(values, **how), basic(own, **how), margin, each or {})
 
 
 def reader_counts(utterances: Sequence[Utterance]) -> dict[str, np.ndarray]:

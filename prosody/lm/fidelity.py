@@ -155,7 +155,7 @@ def compare(
     selves = distance.divergences(given.cells, other.cells)[0]
     found: list[Control] = []
     if np.isfinite(marking[0]):
-        found.append(controls.shuffled_places(own.table, own.drawn, other.cells, marking, level=level, rng=rng))
+        found.append(controls.shuffled_places(own.table, own.drawn, other.cells, marking, **at, rng=rng))
         known = controls.load_readers() if readers is None else readers
         if known:
             both = (own.cells, other.cells, known)

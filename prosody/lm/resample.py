@@ -1,9 +1,9 @@
 """Intervals for counts of speech: whole texts, or sentences, are drawn anew, since the words of one belong together.
 
-The bootstrap of Efron (1979), by blocks as in Davison & Hinkley (1997, ch. 3). Shares and rates get
-percentile intervals. A distance is never negative and comes out too large by chance alone, the more so the fewer the
-words: its bias is estimated by the bootstrap and taken off, and its interval is the basic one (ibid., 5.2), cut at 0. A
-percentile interval would lie above the truth: of two samples of one speaker it never holds the 0 that is true.
+The bootstrap of Efron (1979), by blocks as in Davison & Hinkley (1997, ch. 3). Shares and rates get percentile
+intervals. A distance is never negative and comes out too large by chance alone, the more so the fewer the words: its
+bias is estimated by the bootstrap and taken off, and its interval is the basic one (ibid., 5.2), cut at 0. A percentile
+interval would lie above the truth: of two samples of one speaker it never holds the 0 that is true.
 """
 
 from __future__ import annotations

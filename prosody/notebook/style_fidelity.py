@@ -15,12 +15,13 @@ from prosody.lm.style import FEATURES, LEAST_PAUSE_S
 from prosody.markers import MARKERS
 from prosody.notebook import style
 
-_PIXELS = {"distance": 150, "rates": 230, "places": 170, "pauses": 190}
+_PIXELS = {"distance": 190, "rates": 230, "places": 170, "pauses": 190}
 _GAP_PIXELS, _TOP_PIXELS, _BOTTOM_PIXELS = 82, 96, 92
 _LEFT_PIXELS = 158
+_LABEL_LETTERS = 23  # that fit into it
 _SHIFT = 0.17  # of a row or column: the answers' points to one side, the speaker's to the other
 _TITLES = {
-    "distance": "How far from the speaker's held-out text",
+    "distance": "How far the marking lies apart",
     "rates": "How often",
     "places": "Where (% of a marker's places that are …)",
     "pauses": f"Pauses from {LEAST_PAUSE_S:g} s: how many are shorter",
@@ -84,15 +85,15 @@ def _fit(found: Fidelity) -> str:
     unsure = [one.name for one in found.controls if not one.is_worse]
     if not found.controls:
         return ""
-    return f"not surely nearer than: {', '.join(unsure)}" if unsure else "nearer than every control, beyond chance"
+    return f"does not surely fit worse: {'; '.join(unsure)}" if unsure else "every control fits worse, beyond chance"
 
 
 def _add_distance(figure: go.Figure, found: Fidelity, *, row: int) -> None:
     """A line for each control and for the speaker's other text: how far it lies, and how far the answers do."""
-    lines = [(one.name, one.distance, one.own, one.shows, one.each) for one in found.controls]
+    lines = [(one.between, one.distance, one.own, one.shows, one.each) for one in found.controls]
     if found.distance_self.value is not None:
         shows = "the speaker's text that was learned from: as near as can be hoped for"
-        lines.append(("speaker's other text", found.distance_self, found.distance, shows, {}))
+        lines.append(("speaker's other text from held-out", found.distance_self, found.distance, shows, {}))
     lines = lines[::-1] or [("", found.distance, found.distance, "", {})]
     for at, (name, other, own, shows, each) in enumerate(lines):
         if each:
@@ -103,27 +104,35 @@ def _add_distance(figure: go.Figure, found: Fidelity, *, row: int) -> None:
                 x=values, y=[at] * len(each), mode="markers", marker=marker, text=names, showlegend=False,
                 hovertemplate="reader %{text}: %{x:.3f} bits a slot<extra></extra>", row=row, col=1,
             )  # fmt: skip
-        label = f"{style.text(name)}: {{}} bits a slot<br>{style.text(shows)}" if name else "{}"
         if name:
-            _add_point(figure, other, at, style.TEXT, label, symbol="diamond", row=row)
-        _add_point(figure, own, at, style.ACCENT, "these answers, by the same markers: {} bits a slot", row=row)
-    names = [style.text(name) for name, *_ in lines]
+            _add_point(figure, other, at, style.TEXT, (name, shows), symbol="diamond", row=row)
+        _add_point(figure, own, at, style.ACCENT, ("answers from the speaker", "by the same markers"), row=row)
+    names = [_two_lines(name) for name, *_ in lines]
     figure.update_yaxes(tickvals=list(range(len(lines))), ticktext=names, row=row, col=1)
     figure.update_yaxes(range=[-0.6, len(lines) - 0.4], showgrid=False, ticks="", row=row, col=1)
-    told = "bits a slot: ● these answers, ◆ what stands at the left"
+    told = "bits a slot (● answers from the speaker)"
     figure.update_xaxes(rangemode="tozero", nticks=8, title_text=told, row=row, col=1)
 
 
+def _two_lines(name: str) -> str:
+    """ "a from b" as a label of two lines, the second one cut where it would be wider than the margin."""
+    first, _, second = name.partition(" from ")
+    second = second if len(second) <= _LABEL_LETTERS else second[: _LABEL_LETTERS - 1] + "…"
+    return f"{style.text(first)} from<br>{style.text(second)}" if second else style.text(first)
+
+
 def _add_point(
-    figure: go.Figure, one: Estimate, at: float, color: str, label: str, *, row: int, symbol: str = "circle"
+    figure: go.Figure, one: Estimate, at: float, color: str, told: tuple[str, str], *, row: int, symbol: str = "circle"
 ) -> None:
-    """An estimate along x with its interval. label: of the hover text, with a place for the figure."""
+    """An estimate along x with its interval. told: in the hover text, what it is of, and a line more."""
     if one.value is None:
         return
+    what, more = (style.text(line) for line in told)
+    hover = style.lines([f"{what}: {_told(one, '{:.3f}')} bits a slot", more])
     figure.add_scatter(
         x=[round(one.value, 4)], y=[at], mode="markers", showlegend=False,
         marker={"symbol": symbol, "size": 10, "color": color}, error_x=_bars([one], color),
-        hovertemplate=label.format(_told(one, "{:.3f}")) + "<extra></extra>", row=row, col=1,
+        text=[hover], hovertemplate="%{text}<extra></extra>", row=row, col=1,
     )  # fmt: skip
 
 

@@ -106,6 +106,7 @@ def test_pauses_are_held_against_pauses():
 def test_one_answer_of_one_sentence_has_figures_without_intervals():
     found = fidelity.compare([style.of_marked(f"I {EMPH} never did.")], HELD_OUT, **QUICK)
     assert found.answers.rates[EMPH] == Estimate(pytest.approx(100 / 3))
+    assert fidelity.compare(OWN, [style.of_marked("I did.")], **QUICK).controls[0].margin.low is None
     assert found.distance.value > 0 and found.distance.low is None
     assert not any(one.is_worse for one in found.controls)
     assert "[" not in found.verdict

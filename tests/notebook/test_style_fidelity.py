@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from prosody.lm import fidelity, style
@@ -30,10 +33,10 @@ def test_all_panels_with_their_figures(found, assert_dressed):
     assert len(panel_titles(figure)) == 4
     assert "bits a slot" in figure.layout.title.text
     assert list(figure.layout.yaxis.ticktext) == [
-        "speaker's other text",
-        "other readers, thinned",
-        "other readers",
-        "shuffled places",
+        "speaker's other text from<br>held-out",
+        "answers from<br>other readers, thinned",
+        "answers from<br>other readers",
+        "shuffled answers from<br>the speaker",
     ]
     told = " ".join(str(trace.hovertemplate) for trace in figure.data)
     assert all(f"&lt;{token[1:-1]}&gt;" in told for token in TOKENS)
@@ -65,6 +68,15 @@ def test_what_is_not_known_is_left_out(assert_dressed):
 
 
 def test_a_control_that_fits_no_worse_is_named(found):
-    twin = fidelity.compare(TEXTS[:3], TEXTS, others={"<i>twin</i>": TEXTS}, readers={}, **QUICK)
-    assert "not surely nearer than: &lt;i&gt;twin&lt;/i&gt;" in plots.style_fidelity(twin).layout.title.subtitle.text
-    assert plots.style_fidelity(found).layout.title.subtitle.text == "nearer than every control, beyond chance"
+    twin = fidelity.compare(TEXTS[:3], TEXTS, others={"<i>twin</i> of {x}, a long name": TEXTS}, readers={}, **QUICK)
+    assert (
+        "does not surely fit worse: &lt;i&gt;twin&lt;/i&gt; of {x}"
+        in (figure := plots.style_fidelity(twin)).layout.title.subtitle.text
+    )
+    assert "answers from<br>&lt;i&gt;twin&lt;/i&gt; of {x}, a …" in figure.layout.yaxis.ticktext
+    assert plots.style_fidelity(found).layout.title.subtitle.text == "every control fits worse, beyond chance"
+
+
+def test_figures_are_at_hand_without_the_language_model():
+    code = "import sys, prosody.notebook.plots; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
