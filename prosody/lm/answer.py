@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 OnSentence = Callable[[str, int | None], None]  # a sentence, and the number of its point
 MODES = ("anchored", "free")
 _POINT_CHARACTERS = 300
-_SENTENCE_TOKENS = 24  # drawn for one sentence, at most
-_WORDS = (5, 18)  # of a sentence that is good to say
+_SENTENCE_TOKENS = 18  # drawn for one sentence, at most
+_WORDS = (5, 16)  # of a sentence that is good to say
 _LEAD_WEIGHT = 0.3  # how much a lead-in's own likelihood counts beside that of the point after it
 _N_SCORED = 6  # ways to lead in to a point that are read in full
 _N_LEADS = 3  # of these, ways that are drawn on

@@ -13,7 +13,14 @@ from prosody.notebook.segment import segment_view
 from prosody.notebook.show import marked_ansi, marked_html, side_by_side
 from prosody.notebook.style_fidelity import style_fidelity
 from prosody.notebook.survival import survival_figure, survival_table
-from prosody.notebook.tables import agreement_table, doubtful_table, measurements_table, scores_table
+from prosody.notebook.tables import (
+    agreement_table,
+    doubtful_table,
+    measurements_table,
+    points_table,
+    scores_table,
+    slots_table,
+)
 
 __all__ = [
     "agreement_table",
@@ -26,6 +33,7 @@ __all__ = [
     "marker_counts",
     "marker_density",
     "measurements_table",
+    "points_table",
     "profile_card",
     "recording_overview",
     "rows_moved",
@@ -33,6 +41,7 @@ __all__ = [
     "segment_lengths",
     "segment_view",
     "side_by_side",
+    "slots_table",
     "style_fidelity",
     "support_chart",
     "survival_figure",

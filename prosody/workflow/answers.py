@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,12 +71,14 @@ class MarkedAnswer:
 
 
 def asked(
-    question: str, points: Sequence[str], *, otherwise: Sequence[tuple[str, Sequence[str]]]
+    question: str, points: Sequence[str], *, otherwise: Sequence[tuple[str, Sequence[str]]], own_words: str = ""
 ) -> list[tuple[str, Sequence[str]]]:
     """The question with its points, or without one `otherwise`: pairs of a question and its points.
 
-    Raises ProsodyError for points without a question.
+    own_words: words that need no question. Raises ProsodyError for points without a question.
     """
+    if own_words:
+        return [(question, points)]
     if points and not question:
         raise ProsodyError(None, "points", "stand without a question", "give the question, too")
     return [(question, points)] if question else list(otherwise)
@@ -106,6 +108,42 @@ def write_answer(
     marked = mark(answer.text, adapter, **marking)
     asked = {"composer": (composer or adapter.base).name, **asdict(parameters), **marking}
     return MarkedAnswer(answer, marked, _named(adapter), asked, seconds_to_first_sound=time.perf_counter() - begun)
+
+
+def write_answers(
+    asked: Sequence[tuple[str, Sequence[str]]],
+    adapter: Adapter,
+    parameters: ComposeParameters | None = None,
+    *,
+    own_words: str = "",
+    composer: str = "",
+    marking: Mapping[str, Any] | None = None,
+    on_sentence: OnSentence | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[MarkedAnswer]:
+    """Answers to several questions with their points.
+
+    own_words: marked in place of composing; they answer the first question. composer: the name of another model to
+    compose with. progress: called with (answers done, answers in all). The others as for `write_answer`.
+    """
+    if own_words:
+        question, points = asked[0] if asked else ("", ())
+        return [mark_own(markers.parse(own_words), adapter, marking, question=question, points=points)]
+    other = None
+    if composer:
+        from prosody.lm.base import load_base
+
+        other = load_base(composer)
+    written = []
+    for question, points in asked:
+        written.append(
+            write_answer(
+                question, points, adapter, parameters, composer=other, marking=marking, on_sentence=on_sentence
+            )
+        )
+        if progress:
+            progress(len(written), len(asked))
+    return written
 
 
 def mark_own(
