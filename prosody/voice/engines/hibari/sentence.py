@@ -89,6 +89,8 @@ def _duration_scales(
     parameters: SpeakParameters,
 ) -> list[float]:
     """How much longer each word is made: the emphasised, and those too short for their pitch to be heard."""
+    if not any(contour.has_shape(word.markers) for word in words):
+        return [1.0] * len(words)
     units = stretched(encoded.lengths, encoded.owner, {}, rate=parameters.rate)
     f0_hz, _ = network.predict(voice, encoded, units)
     scales = []
