@@ -33,6 +33,7 @@ _WORDS = (5, 16)  # of a sentence that is good to say
 _LEAD_WEIGHT = 0.3  # how much a lead-in's own likelihood counts beside that of the point after it
 _N_SCORED = 6  # ways to lead in to a point that are read in full
 _N_LEADS = 3  # of these, ways that are drawn on
+_WORSE = 3.0  # nats by which these may be less likely than the likeliest
 _AGAIN = 4.0  # nats that a lead-in loses when the answer has used it
 _SYSTEM = (
     "You are a person who is being interviewed about your own life and work. You answer in the first person, in plain "
@@ -42,7 +43,7 @@ _ASSISTANT = (
     "sorry for your loss", "chatbot", "language model", "assistant", "trained on", "here to help", "here to assist",
     "here for you", "happy to help", "happy to share", "happy to provide", "interview", "my answer", "the answer",
     "your question", "this question", "that question", "as an ai", "asked", "excited", "my story",
-    "with you today",
+    "with you today", "my name is", "i'm a human",
 )  # fmt: skip
 _OPENINGS = (" I", " It", " My", " When", " We", " Well, I", " The", " There", " For me,")
 _CLOSINGS = (" So", " In the end,", " That is", " And that", " That's why", " It is", " I", " And I")
@@ -60,7 +61,7 @@ class ComposeParameters:
     mode: str = "anchored"
     candidates: int = 6
     max_words: int = 70
-    temperature: float = 0.7
+    temperature: float = 0.6
     top_p: float = 0.9
     seed: int = 0
 
@@ -245,7 +246,8 @@ class _Writer:
             n_lead = decoder.n_tokens(lead) if lead else 0
             rank = sum(logprobs[n_lead:]) + _LEAD_WEIGHT * sum(logprobs[:n_lead]) - _AGAIN * (lead in self.led)
             scored.append((rank, (lead, said, sum(logprobs) / len(logprobs))))
-        return [way for _, way in sorted(scored, key=lambda one: -one[0])]
+        scored.sort(key=lambda one: -one[0])
+        return [way for rank, way in scored if rank > scored[0][0] - _WORSE]
 
     def _draw(self, begun: Sequence[str]) -> list[Drawn]:
         how = self.parameters
@@ -267,7 +269,7 @@ class _Writer:
         length = max(0, _WORDS[0] - len(words)) + max(0, len(words) - _WORDS[1])
         told = text.lower().replace("’", "'")
         assistant = any(phrase in told for phrase in _ASSISTANT)
-        return logprob - again - 0.08 * length + 0.3 * bool(own & about) - 5 * assistant
+        return logprob - again - 0.08 * length + 0.5 * bool(own & about) - 5 * assistant
 
 
 def _cut(drawn: Drawn) -> Drawn:

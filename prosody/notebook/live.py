@@ -47,8 +47,11 @@ def bar(title: str, unit: str = "") -> Iterator[Callable[..., None]]:
 
 
 def sentence(text: str, _point: int | None = None) -> None:
-    """Show a sentence of an answer as soon as it stands."""
-    print(f"  {text}", flush=True)
+    """Show a sentence of an answer as soon as it stands, above a bar that is moving."""
+    from tqdm import tqdm
+
+    tqdm.write(f"  {text}", file=sys.stdout)
+    sys.stdout.flush()
 
 
 def one_line(*, interactive: bool) -> Callable[[str], None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import wave
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from prosody.dataset import Word
 from prosody.errors import ProsodyError
 from prosody.markers import MarkedText, MarkedWord
 from prosody.voice import engines, level
-from prosody.voice.engines import Progress, Target
+from prosody.voice.engines import Measured, Progress, Target
 from prosody.voice.parameters import SpeakParameters
 
 _BLOCK = 1 << 20
@@ -66,17 +67,19 @@ def speak(
     engine: str = "hibari",
     plain: bool = False,
     parameters: SpeakParameters | None = None,
+    shape: Sequence[Measured] | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Spoken:
     """Speak marked text; with `out`, also write it there as a 16-bit WAV, and the words' times beside (`words_path`).
 
-    engine: one of `engines.NAMES`. plain: leave the markers unspoken. progress: called with (sentences done, sentences
-    in all). With hibari, the same text, parameters and seed give the same samples; espeak promises that only of the
-    length of the pauses.
+    engine: one of `engines.NAMES`. plain: leave the markers unspoken. shape: of each word, how it is to sound where no
+    marker says it (see `engines.Engine`). progress: called with (sentences done, sentences in all).
+    With hibari, the same text, parameters and seed give the same samples; espeak promises that only of the lengths of
+    the pauses.
     Raises ProsodyError if the text is not well marked or holds no words, if a word cannot be read aloud, if there is
-    no such engine or it is not installed, if the seed is negative, or, before any work, if one of the two files exists
-    and `overwrite` is false or cannot be written.
+    no such engine or it is not installed, if the seed is negative, if `shape` is of another number of words, or, before
+    any work, if one of the two files exists and `overwrite` is false or cannot be written.
     """
     parameters = parameters or SpeakParameters()
     if seed < 0:
@@ -87,9 +90,12 @@ def speak(
         raise ProsodyError(None, "text", "there are no words in it", "give at least one word to speak")
     if plain:
         text = MarkedText(tuple(MarkedWord(word.text, (), word.line, word.column) for word in text.words))
+    if shape is not None and len(shape) != len(text.words):
+        what = f"tells of {len(shape)} words, but the text has {len(text.words)}"
+        raise ProsodyError(None, "shape", what, "give one entry a word")
     if out is not None:
         check_out(out, overwrite=overwrite)
-    found = module.render(text, parameters=parameters, seed=seed, progress=progress)
+    found = module.render(text, parameters=parameters, seed=seed, shape=shape, progress=progress)
     rate = module.SAMPLE_RATE
     loudness = {"loudness_lufs": parameters.loudness_lufs, "true_peak_dbtp": parameters.true_peak_dbtp}
     samples = level.normalise(found.samples, rate, **loudness)

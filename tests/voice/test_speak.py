@@ -223,6 +223,29 @@ def test_how_many_sentences_are_spoken_at_a_time_changes_nothing(spoken, monkeyp
     assert np.array_equal(speak(TEXT, seed=3).samples, spoken.samples)
 
 
+def test_the_contour_between_markers_can_be_asked_for_and_changes_no_marked_word(spoken):
+    n_words = len(spoken.words)
+    nothing = speak(TEXT, seed=3, shape=[{"f0_level_st": None}] * n_words)
+    assert np.array_equal(nothing.samples, spoken.samples)
+    asked = [{"f0_level_st": 9.0, "f0_slope_st": -9.0, "energy_db": -9.0}] * n_words
+    shaped = speak(TEXT, seed=3, shape=asked)
+    for word, one, usual in zip(shaped.words, shaped.targets, spoken.targets, strict=True):
+        if any(token.startswith(("<pitch", "<emph")) for token in word.markers):
+            assert one.energy_scale == usual.energy_scale
+            assert one.f0_level_hz == pytest.approx(usual.f0_level_hz, rel=0.02)
+        elif one.f0_level_hz:
+            assert 0.85 < one.energy_scale < 1
+            assert abs(12 * np.log2(one.f0_level_hz / usual.f0_level_hz)) < 1.5
+    levels = [
+        one.f0_level_hz / usual.f0_level_hz
+        for one, usual in zip(shaped.targets, spoken.targets, strict=True)
+        if one.f0_level_hz
+    ]
+    assert np.median(levels) > 1.01
+    with pytest.raises(ProsodyError, match="shape: tells of 1 words, but the text has 2 — give one entry a word"):
+        speak("Two words.", shape=[{}])
+
+
 def test_an_unknown_engine_is_refused():
     with pytest.raises(ProsodyError, match="there is no engine “siri” — use one of: hibari, espeak"):
         speak("Hello.", engine="siri")

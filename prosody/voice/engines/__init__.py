@@ -7,7 +7,7 @@ driven as its own process by what SSML can say.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NAMES: tuple[str, ...] = ("hibari", "espeak")
 Progress = Callable[[int, int], None]
+Measured = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,20 @@ class Engine(Protocol):
     SAMPLE_RATE: int
 
     def render(
-        self, text: MarkedText, *, parameters: SpeakParameters, seed: int, progress: Progress | None
+        self,
+        text: MarkedText,
+        *,
+        parameters: SpeakParameters,
+        seed: int,
+        shape: Sequence[Measured] | None = None,
+        progress: Progress | None = None,
     ) -> Rendering:
-        """Speak `text`, which has words; progress: called with (sentences done, sentences in all).
+        """Speak `text`, which has words.
 
+        shape: of each word what its sound should measure, where it has no pitch marker and no <emph>: f0_level_st,
+        f0_slope_st (semitones) and energy_db, each less the speaker's median word; what is missing or None is left to
+        the voice. It is heeded as far as `parameters` let an unmarked word go. progress: called with (sentences done,
+        sentences in all).
         Raises ProsodyError if the engine is not installed, or if a word cannot be read aloud.
         """
         ...

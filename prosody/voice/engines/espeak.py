@@ -26,7 +26,7 @@ from prosody import markers
 from prosody.errors import ProsodyError
 from prosody.markers import MarkedText, MarkedWord
 from prosody.voice import pieces, slots
-from prosody.voice.engines import Progress, Rendering, Target, espeak_child
+from prosody.voice.engines import Measured, Progress, Rendering, Target, espeak_child
 from prosody.voice.parameters import SpeakParameters
 
 NAME = "espeak"
@@ -50,10 +50,17 @@ _APPROXIMATED = {
 }
 
 
-def render(text: MarkedText, *, parameters: SpeakParameters, seed: int, progress: Progress | None = None) -> Rendering:
+def render(
+    text: MarkedText,
+    *,
+    parameters: SpeakParameters,
+    seed: int,
+    shape: Sequence[Measured] | None = None,
+    progress: Progress | None = None,
+) -> Rendering:
     """Speak `text`; the seed decides only on the lengths of the pauses.
 
-    progress: called once, with (1, 1).
+    shape: cannot be heeded, which is told. progress: called once, with (1, 1).
     Raises ProsodyError if espeak-ng is not installed or fails, if a word is in letters that it cannot read, or if no
     word has a sound.
     """
@@ -77,6 +84,8 @@ def render(text: MarkedText, *, parameters: SpeakParameters, seed: int, progress
     if progress:
         progress(1, 1)
     notes = (*slots.notes(text.words, list(begins)), *_approximations(text))
+    if shape:
+        notes = (*notes, "the contour between markers can't be set with espeak: it is its own")
     return Rendering(joined, words, targets, final_s, notes)
 
 

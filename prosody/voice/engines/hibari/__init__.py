@@ -18,7 +18,7 @@ import numpy as np
 from prosody.errors import ProsodyError
 from prosody.markers import MarkedText, MarkedWord
 from prosody.voice import pieces, slots
-from prosody.voice.engines import Progress, Rendering, Target
+from prosody.voice.engines import Measured, Progress, Rendering, Target
 from prosody.voice.engines.hibari import network
 from prosody.voice.engines.hibari.sentence import Said, Sentence, say
 from prosody.voice.parameters import SpeakParameters
@@ -29,10 +29,17 @@ SAMPLE_RATE = network.SAMPLE_RATE
 _THREADS = 4  # sentences spoken at a time, at most: as many as there are processors
 
 
-def render(text: MarkedText, *, parameters: SpeakParameters, seed: int, progress: Progress | None = None) -> Rendering:
+def render(
+    text: MarkedText,
+    *,
+    parameters: SpeakParameters,
+    seed: int,
+    shape: Sequence[Measured] | None = None,
+    progress: Progress | None = None,
+) -> Rendering:
     """Speak `text`: the same text, parameters and seed give the same samples, however many processors there are.
 
-    progress: called with (sentences done, sentences in all).
+    shape: see `engines.Engine`. progress: called with (sentences done, sentences in all).
     Raises ProsodyError if hibari-tts is not installed in the version that is known, if a word cannot be read aloud, or
     if no word has a sound.
     """
@@ -47,7 +54,7 @@ def render(text: MarkedText, *, parameters: SpeakParameters, seed: int, progress
 
     def spoken(n: int) -> Said:
         rng = np.random.default_rng([seed, 1, n])  # each sentence its own, so that their order does not matter
-        return say(voice, sentences[n], pauses=pauses, parameters=parameters, rng=rng)
+        return say(voice, sentences[n], pauses=pauses, parameters=parameters, rng=rng, shape=shape)
 
     parts: list[pieces.Piece] = []
     for n, (own, asked_of) in enumerate(_in_order(spoken, len(sentences))):

@@ -11,13 +11,14 @@ import numpy as np
 
 from prosody.markers import MarkedWord
 from prosody.voice import pieces
-from prosody.voice.engines import Target
+from prosody.voice.engines import Measured, Target
 from prosody.voice.engines.hibari import contour, network
 from prosody.voice.parameters import SpeakParameters
 
 _MOVING = frozenset(("<pitch_rising>", "<pitch_falling>", "<emph>"))
 _SPACES = frozenset(("", " "))
 _USUAL_ENERGY = 1.4  # log energy of a vowel
+_NEPER_PER_DB = 0.1151
 _AUDIBLE = 0.4  # log energy above which a vowel is voiced even if the voice itself would let it die away
 
 
@@ -48,10 +49,11 @@ def say(
     pauses: Mapping[int, float],
     parameters: SpeakParameters,
     rng: np.random.Generator,
+    shape: Sequence[Measured] | None = None,
 ) -> Said:
     """Speak a sentence: its pieces between silences, and what was asked of each word that sounds.
 
-    pauses: silence (s) before words, by number in the whole text.
+    pauses: silence (s) before words, by number in the whole text. shape: see `engines.Engine`.
     """
     sounding = sentence.sounding
     if not sounding:
@@ -64,11 +66,12 @@ def say(
     units = stretched(encoded.lengths, encoded.owner, dict(zip(local, scales, strict=True)), rate=parameters.rate)
     f0_hz, energy = network.predict(voice, encoded, units)
     slots = _slots(encoded, units, local, breaks)
-    shapes = _shapes(encoded, units, local, words, slots)
+    wanted: Sequence[Measured] = [shape[k] for k in sounding] if shape else [{}] * len(sounding)
+    shapes = _shapes(encoded, units, local, words, slots, wanted)
     sonorant = network.sonorant(encoded, units)
     voiced = (f0_hz > contour.VOICED_HZ) | (sonorant & (energy > _AUDIBLE))
     f0_hz, pitches = contour.plan(f0_hz, voiced, shapes, parameters)
-    gains = [parameters.emph_energy if "<emph>" in word.markers else 1.0 for word in words]
+    gains = [_gain(word, one, parameters) for word, one in zip(words, wanted, strict=True)]
     energy = raised(energy, shapes, gains)
     shaped = np.zeros(len(voiced), dtype=bool)
     for shape in shapes:
@@ -91,6 +94,8 @@ def _duration_scales(
     """How much longer each word is made: the emphasised, those too short for their pitch to be heard, and short ones
     before a pause, where speech slows down and a lone “a” would go unheard.
     """
+    if not any(word.markers for word in words):
+        return [1.0] * len(words)
     units = stretched(encoded.lengths, encoded.owner, {}, rate=parameters.rate)
     f0_hz, _ = network.predict(voice, encoded, units)
     scales = []
@@ -167,6 +172,7 @@ def _shapes(
     local: Sequence[int],
     words: Sequence[MarkedWord],
     slots: Sequence[pieces.Slot],
+    wanted: Sequence[Measured],
 ) -> list[contour.Shape]:
     """The words on the frame grid."""
     meets = [True, *(slot.pause or slot.punctuated for slot in slots), True]  # phrases meet before these words
@@ -177,8 +183,18 @@ def _shapes(
         vowel = _stressed_vowel(encoded, word)
         stress = int(ends[vowel]) - int(units[vowel])  # its middle: a unit is two frames
         frames = max(0, round(start_s / network.FRAME_S)), round(end_s / network.FRAME_S)
-        shapes.append(contour.Shape(*frames, stress, marked.markers, meets[n], meets[n + 1]))
+        asked = (wanted[n].get(name) for name in ("f0_level_st", "f0_slope_st"))
+        shapes.append(contour.Shape(*frames, stress, marked.markers, meets[n], meets[n + 1], *asked))
     return shapes
+
+
+def _gain(word: MarkedWord, wanted: Measured, parameters: SpeakParameters) -> float:
+    """What a vowel's log energy is multiplied by, in an unmarked word as far as it may be."""
+    energy_db = wanted.get("energy_db")
+    if contour.has_shape(word.markers) or energy_db is None:
+        return parameters.emph_energy if "<emph>" in word.markers else 1.0
+    bounded = min(max(energy_db, -parameters.energy_limit_db), parameters.energy_limit_db)
+    return 1.0 + bounded * _NEPER_PER_DB / _USUAL_ENERGY
 
 
 def _stressed_vowel(encoded: network.Encoded, word: int) -> int:
