@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from prosody import __version__
+from prosody.commands import marking
 from prosody.program import Parser, exit_code
 from prosody.workflow import install
 
@@ -41,6 +42,7 @@ _COMMANDS = (
     ("speak", "speech", READY, "speak marked text", 'speak "That was <emph>it." -o it.wav'),
     ("estimate", "training", READY, "tell what a training will cost", "estimate latest --card rtx4050 -p batch_size 8"),
     ("mark", "text", READY, "place markers in plain text", 'mark "That was the real surprise."'),
+    ("markup", "markup", READY, "write marked text as SSML or another markup", 'markup "So <emph>it is." --to ssml'),
     ("merge", "text", READY, "write adapter and base as one stand-alone model", "merge -o my_model"),
     ("bench", "bench", READY, "train and score on a public corpus", "bench text --train dev.txt --test test.txt"),
     ("setup", "house", NOTHING, "install everything into .venv (or the active conda environment)", "setup"),
@@ -70,12 +72,13 @@ def _run(words: list[str]) -> int:
     else:
         parser = make_parser(helped=words[0] if {"-h", "--help"} & set(words[1:]) else None)
         arguments = parser.parse_args(words)
-        if arguments.command is None and arguments.question is None and not arguments.interactive:
+        given = (arguments.question, arguments.text)
+        if arguments.command is None and given == (None, None) and not arguments.interactive:
             if words:
                 parser.error("there is no question: give one with -i, or --interactive")
             parser.print_help()
             return 0
-    needs = {name: (module, needed) for name, module, needed, *_ in _COMMANDS} | {None: ("text", READY)}
+    needs = {name: (module, needed) for name, module, needed, *_ in _COMMANDS} | {None: ("answer", READY)}
     module, needed = needs[arguments.command]
     if needed != NOTHING:
         code = install.enter(may_set_up=needed == MAKE)
@@ -108,11 +111,19 @@ def make_parser(*, helped: str | None = None) -> argparse.ArgumentParser:
 
 def _answer_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("answer a question")
-    group.add_argument("-i", "--question", metavar="QUESTION", help="the question to answer")
-    group.add_argument("-p", "--points", metavar="POINT", nargs="+", default=[], help="the points the answer makes")
-    group.add_argument("--interactive", action="store_true", help="ask for question and points, again and again")
-    group.add_argument("--speak", metavar="OUT.wav", help="speak the answer into this file")
-    group.add_argument("--overwrite", action="store_true", help="replace that file if it is there")
+    add = group.add_argument
+    add("-i", "--question", metavar="QUESTION", help="the question to answer")
+    add("-p", "--points", metavar="POINT", nargs="+", default=[], help="the points the answer makes")
+    add("--text", metavar="FILE", help="mark these words of your own; nothing is composed")
+    add("--interactive", action="store_true", help="ask for question and points, again and again (:help tells more)")
+    add("--speak", metavar="OUT.wav", help="speak the answer into this file")
+    add("--engine", metavar="NAME", default="hibari", help="the voice: hibari (default) or espeak")
+    add("--overwrite", action="store_true", help="replace that file if it is there")
+    add("--max-words", type=int, default=70, metavar="N", help="about how long, once the points are said (default: 70)")
+    add("--seed", type=int, default=0, help="another seed, another answer (default: 0)")
+    add("--composer", metavar="MODEL", help="a larger instruct model that composes: a folder or a hub id")
+    add("--free", action="store_true", help="let the model say what it likes, and tell which points it left out")
+    marking.add_placing_options(group)
     _adapter_option(group)
     _json_option(group)
 
@@ -136,9 +147,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("text", metavar="TRANSCRIPT", help="a text file or TextGrid")
     if name in ("align", "detect", "listen", "speak", "mark"):
         add("text", metavar="TEXT", help="a text file or TextGrid, the text itself, or - for stdin")
-    if name == "speak":
-        add("-o", "--out", metavar="OUT.wav", required=True)
-        add("--plain", action="store_true", help="leave the markers unspoken")
+    if name == "markup":
+        _markup_options(command)
     if name == "corpus":
         add("folder", metavar="FOLDER", help="pairs of one name, as anna/monday.wav and .txt; speakers by sub-folder")
         add("-o", "--out", metavar="OUT", required=True, help="the folder of the results")
@@ -149,16 +159,11 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("-o", "--out", metavar="FILE.json", help="write the thresholds there, for --parameters")
     if name in ("corpus", "detect"):
         add("--parameters", metavar="FILE.json", help="thresholds, as `calibrate` writes them")
-    if name == "listen":
-        beside = command.add_mutually_exclusive_group()
-        beside.add_argument("--against", metavar="PLAIN", help="tell effects against this recording without markers")
-        beside.add_argument("--engine", metavar="NAME", help="… against what this engine (hibari) speaks without them")
-        add("--min-survival", metavar="S", help="exit with 1 if less than this share (0 to 1) of any marker is heard")
     if name in ("sample", "speak", "listen"):
-        add("--seed", type=int, default=0)
+        _voice_options(name, command)
     if name in ("export", "import"):
         _interchange_options(name, command)
-    if name in ("sample", "speak", "calibrate", "export", "merge", "mark"):
+    if name in ("sample", "speak", "calibrate", "export", "merge", "mark", "markup"):
         add("--overwrite", action="store_true", help="replace what is there")
     if name == "estimate":
         add("dataset", metavar="DATASET|RUN", nargs="?", default="latest", help="a dataset, or a prepare run (latest)")
@@ -170,12 +175,40 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("-o", "--out", metavar="DIR", required=True, help="the model's folder")
     if name == "mark":
         add("-o", "--out", metavar="FILE", help="write it there, as UTF-8 (default: stdout)")
+        marking.add_options(command)
     if name in ("mark", "merge"):
         _adapter_option(command)
     if name == "bench":
         _bench_options(command)
     if name in ("runs", "pauses", "align", "detect", "corpus", "calibrate", "listen", "speak", "bench", "estimate"):
         _json_option(command)
+
+
+def _voice_options(name: str, command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    if name == "speak":
+        add("-o", "--out", metavar="OUT.wav", required=True, help="the words' times are written to OUT.words.json")
+        add("--engine", metavar="NAME", default="hibari", help="hibari (built in), or espeak, which heeds no seed")
+        add("--plain", action="store_true", help="leave the markers unspoken")
+    if name == "listen":
+        beside = command.add_mutually_exclusive_group()
+        beside.add_argument("--against", metavar="PLAIN", help="tell effects against this recording without markers")
+        beside.add_argument("--engine", metavar="NAME", help="… against what this engine (hibari) speaks without them")
+        add("--min-survival", metavar="S", help="exit with 1 if less than this share (0 to 1) of any marker is heard")
+    add("--seed", type=int, default=0)
+
+
+def _markup_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("text", metavar="TEXT", nargs="?", help="a text file or TextGrid, the text itself, or - for stdin")
+    add("--to", metavar="TARGET", help="ssml, azure, google, polly-neural, polly-standard, espeak, elevenlabs, …")
+    add("--from", dest="source", choices=("ssml",), help="TEXT is SSML: write it as marked text, or for --to")
+    add("-o", "--out", metavar="FILE", help="write it there, as UTF-8 (default: stdout)")
+    add("--report", action="store_true", help="tell every place that the target cannot honour, and why")
+    add("--capabilities", action="store_true", help="show what the targets (or --to alone) can do with each marker")
+    add("--lang", default="en-US", metavar="TAG", help="language of the text (default: en-US)")
+    add("--voice", metavar="NAME", help="the voice, where the markup names one (azure)")
+    _json_option(command)
 
 
 def _interchange_options(name: str, command: argparse.ArgumentParser) -> None:

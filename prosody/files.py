@@ -12,8 +12,8 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,51 @@ def new_path(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     finally:
         with suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_paths(paths: Sequence[PathLike], *, overwrite: bool = False) -> Iterator[list[Path]]:
+    """`new_path` for files that belong together: all of them appear under their names, or what was there stays.
+
+    Raises ProsodyError as `new_path` does, for the first file that stands in the way.
+    """
+    targets = [Path(path) for path in paths]
+    temporaries = [path.parent / f".tmp-{secrets.token_hex(6)}{path.suffix[:16]}" for path in targets]
+    kept = [path.parent / f".tmp-{secrets.token_hex(6)}" for path in targets]  # what was there, while it may be needed
+    try:
+        for path in targets:
+            with telling(path):
+                _refuse_existing(path, overwrite)
+                path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporaries
+        for path, temporary in zip(targets, temporaries, strict=True):
+            with telling(path):
+                _sync(temporary)
+                _refuse_existing(path, overwrite)
+        _exchange_files(list(zip(targets, temporaries, kept, strict=True)))
+    finally:
+        for temporary in temporaries:
+            with suppress(OSError, ValueError):
+                temporary.unlink(missing_ok=True)
+
+
+def _exchange_files(steps: Sequence[tuple[Path, Path, Path]]) -> None:
+    """Of each (path, new, kept): what is at `path` goes to `kept`, and `new` to `path`; if one fails, all go back."""
+    with ExitStack() as undo:
+        for path, new, kept in steps:
+            with telling(path):
+                if os.path.lexists(path):
+                    os.replace(path, kept)
+                    undo.callback(os.replace, kept, path)
+                    os.replace(new, path)
+                else:
+                    os.replace(new, path)
+                    undo.callback(path.unlink)
+                _sync_folder(path.parent)
+        undo.pop_all()
+    for _, _, kept in steps:
+        with suppress(OSError):
+            kept.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -169,12 +214,17 @@ def write_text(path: PathLike, text: str, *, overwrite: bool = False) -> None:
 
 def write_json(path: PathLike, data: Any, *, overwrite: bool = False, indent: int | None = 2) -> None:
     """Write `data` as JSON (UTF-8, strict: a NaN is a ValueError). Raises ProsodyError as `new_path` does."""
+    write_bytes(path, json_bytes(data, indent=indent), overwrite=overwrite)
+
+
+def json_bytes(data: Any, *, indent: int | None = 2) -> bytes:
+    """`data` as the JSON that `write_json` writes."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent)
     try:
         encoded = text.encode("utf-8")
     except UnicodeEncodeError:  # lone surrogates, as in the names of files that are not UTF-8: JSON can escape them
         encoded = json.dumps(data, allow_nan=False, indent=indent).encode("ascii")
-    write_bytes(path, encoded + b"\n", overwrite=overwrite)
+    return encoded + b"\n"
 
 
 def read_bytes(path: PathLike) -> bytes:

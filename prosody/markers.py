@@ -181,6 +181,14 @@ def marker_of_wire_id(wire_id: int) -> Marker:
     return MARKERS[wire_id - WIRE_ID_BASE]
 
 
+def nearest_to(name: str) -> str:
+    """The token of the marker whose name is most like `name`, or that it is an older spelling of."""
+    told = re.sub(r"[\s-]+", "_", name.strip().lower())
+    if told in _OLDER_SPELLINGS:
+        return _OLDER_SPELLINGS[told]
+    return _BY_NAME[max(_BY_NAME, key=lambda known: difflib.SequenceMatcher(None, told, known).ratio())].token
+
+
 class _Source:
     """The text being parsed: finds places in it, raises errors about it, collects repairs."""
 
@@ -235,7 +243,7 @@ def _known(source: _Source, offset: int, chunk: str) -> str:
         upper = name in _BY_NAME and chunk[1:-1].lower() == name
         hint = f"markers are lower-case: {token}" if upper else f"write {token}"
         raise source.refuse(offset, f"unknown marker {shown} in {source.around(offset)}", hint)
-    nearest = max(_BY_NAME, key=lambda known: difflib.SequenceMatcher(None, name.lstrip("/"), known).ratio())
+    nearest = BY_TOKEN[nearest_to(name.lstrip("/"))].name
     hint = f"the nearest marker is <{nearest}>"
     if name.startswith("/"):
         hint = f"markers are not closed; the nearest marker, <{nearest}>, acts on {_acts_on(nearest)}"

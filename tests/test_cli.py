@@ -99,6 +99,7 @@ def test_a_wrong_command_line_is_one_line_and_exit_2(words, capsys):
         (["-i", "Why?", "-p", "because", "--speak", ""], "'': is not the name of a WAV file"),
         (["speak", "hello", "-o", "x.mp3"], "a name that ends in .wav"),
         (["speak", "hello", "-o", "x.wav", "--seed", "-1"], "seed: is -1"),
+        (["speak", "hello", "-o", "x.wav", "--engine", "siri"], "there is no engine “siri”"),
         (["speak", "words.txt", "-o", "x.wav"], "words.txt: line 2, column 1: word “你好”: cannot be read aloud"),
     ],
 )
@@ -126,6 +127,8 @@ def test_speak_writes_a_wav_and_tells_its_words_as_json(tmp_path):
     with wave.open(str(out)) as file:
         assert (file.getframerate(), file.getnchannels()) == (24_000, 1)
         assert file.getnframes() / 24_000 == pytest.approx(told["duration"], abs=1e-3)
+    beside = json.loads((tmp_path / "it.words.json").read_bytes())
+    assert beside == {**told, "audio_file": "it.wav"}
     again = run("speak", "Once more.", "-o", str(out))
     assert again.returncode == 2
     assert "already exists" in again.stderr
@@ -164,21 +167,23 @@ def test_stdin_that_is_not_utf_8_is_one_line(monkeypatch, capsys):
 @pytest.fixture
 def answered(monkeypatch, capsys):
     """Run `--interactive` on the bytes of stdin, with nothing behind it; exit code, what was asked, stdout, stderr."""
-    from prosody.commands import text
+    from prosody.commands import dialogue
     from prosody.workflow import answers
 
     asked = []
 
     class Echo(SimpleNamespace):
+        heard = None
+
         def as_json(self):
             return {"question": self.question}
 
-    def write_answer(question, points, adapter):
+    def write_answer(question, points, adapter, *_, **__):
         asked.append((question, points))
         return Echo(question=question)
 
     def _answered(stdin):
-        monkeypatch.setattr(text, "_load", lambda given: None)
+        monkeypatch.setattr(dialogue, "load", lambda given: None)
         monkeypatch.setattr(answers, "write_answer", write_answer)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
         code = cli.main(["--interactive", "--json"])

@@ -1,6 +1,7 @@
 import hashlib
 import os
 import sys
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -241,3 +242,49 @@ def test_a_link_is_followed(tmp_path):
         (work / "x").write_text("2")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "x").read_text() == "2"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "real"]
+
+
+def test_files_that_belong_together_appear_together(tmp_path):
+    one, two = tmp_path / "deep" / "a.wav", tmp_path / "b.json"
+    with files.new_paths((one, two)) as (first, second):
+        assert (first.suffix, second.suffix) == (".wav", ".json")
+        first.write_text("1")
+        second.write_text("2")
+        assert not one.exists()
+    assert (one.read_text(), two.read_text()) == ("1", "2")
+    with pytest.raises(ProsodyError, match=r"b\.json: already exists"), files.new_paths((tmp_path / "c", two)):
+        raise AssertionError("it was let in")
+    with files.new_paths((one, two), overwrite=True) as new:
+        for path in new:
+            path.write_text("new")
+    assert (one.read_text(), two.read_text()) == ("new", "new")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.wav", "b.json", "deep"]
+
+
+@pytest.mark.parametrize("there", [(), ("a",), ("b",), ("a", "b")])
+@pytest.mark.parametrize("failing", range(4))
+def test_if_one_of_two_files_fails_what_was_there_stays(tmp_path, monkeypatch, there, failing):
+    for name in there:
+        (tmp_path / name).write_text("mine")
+    steps = iter(range(10))
+    rename = os.replace
+
+    def replace(old, new):
+        if next(steps) == failing:
+            raise PermissionError(13, "Permission denied")
+        rename(old, new)
+
+    with suppress(ProsodyError), files.new_paths((tmp_path / "a", tmp_path / "b"), overwrite=True) as new:
+        for path in new:
+            path.write_text("new")
+        monkeypatch.setattr(os, "replace", replace)
+    failed = failing < 2 + len(there)  # as many renames as there are to do
+    left = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert left == (dict.fromkeys(there, "mine") if failed else {"a": "new", "b": "new"})
+
+
+def test_a_failure_while_they_are_written_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), files.new_paths((tmp_path / "a", tmp_path / "b")) as (first, _):
+        first.write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from prosody.commands import bar, print_json, tell
 from prosody.commands.text import is_file, marked_text, wav_name
 from prosody.errors import ProsodyError
-from prosody.files import check_new
 
 if TYPE_CHECKING:
     from prosody.dataset import Word
@@ -141,13 +140,12 @@ def listen(arguments: Namespace) -> int:
 
 
 def speak(arguments: Namespace) -> None:
-    """Speak marked text into a WAV file."""
+    """Speak marked text into a WAV file, with the words' times beside it."""
     from prosody.voice.speak import speak
 
     out = wav_name(arguments.out)
     marked = marked_text(arguments.text)
-    check_new(out, overwrite=arguments.overwrite)
-    options = {"seed": arguments.seed, "plain": arguments.plain, "overwrite": arguments.overwrite}
+    options = {name: getattr(arguments, name) for name in ("seed", "engine", "plain", "overwrite")}
     try:
         spoken = speak(marked, out=out, **options)
     except ProsodyError as error:
@@ -158,8 +156,7 @@ def speak(arguments: Namespace) -> None:
     for note in spoken.notes:
         tell(note)
     if arguments.json:
-        words = [word(w) for w in spoken.words]
-        print_json({"audio_file": str(arguments.out), "duration": round(spoken.duration, 3), "words": words})
+        print_json(spoken.as_json(str(arguments.out)))
     else:
         tell(f"{arguments.out}: {spoken.duration:.1f} s, {len(spoken.words)} words")
 

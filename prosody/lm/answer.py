@@ -1,55 +1,77 @@
-"""Composing: a question and talking points in, a plain answer out, written by the base model with the adapter off."""
+"""Composing: a question and talking points in, a plain answer out, written by the base model with the adapter off.
+
+A small model that is left free uses about one point in three. So the answer is built around the points: an opening
+that takes up the question, for each point a sentence that the model must lead through the point's words, and a close.
+Of several candidates for each sentence the best is kept, and the model reads on from there. A larger model may be left
+free; then it is measured which points it took up.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from prosody import markers
 from prosody.errors import ProsodyError
-from prosody.lm.evaluate import FUNCTION_WORDS, bare
+from prosody.lm.base import Base
+from prosody.lm.decode import After, Decoder, Drawn
+from prosody.lm.phrase import LEAD_INS, content, covers, led, speakable
 from prosody.lm.slots import longest_text
 
 if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers import PreTrainedTokenizerBase
+    from torch import Generator
 
     from prosody.lm.checkpoint import Adapter
 
+OnSentence = Callable[[str, int | None], None]  # a sentence, and the number of its point
+MODES = ("anchored", "free")
 _POINT_CHARACTERS = 300
-_ASSISTANT = (
-    "sorry for your loss",
-    "chatbot",
-    "language model",
-    "virtual assistant",
-    "ai assistant",
-    "trained on",
-    "here to help",
-    "here to assist",
-    "here for you",
+_SENTENCE_TOKENS = 18  # drawn for one sentence, at most
+_WORDS = (5, 16)  # of a sentence that is good to say
+_LEAD_WEIGHT = 0.3  # how much a lead-in's own likelihood counts beside that of the point after it
+_N_SCORED = 6  # ways to lead in to a point that are read in full
+_N_LEADS = 3  # of these, ways that are drawn on
+_WORSE = 3.0  # nats by which these may be less likely than the likeliest
+_AGAIN = 4.0  # nats that a lead-in loses when the answer has used it
+_SYSTEM = (
+    "You are a person who is being interviewed about your own life and work. You answer in the first person, in plain "
+    "spoken English, in short sentences. You never make lists."
 )
-_ATTEMPTS = 3  # draws for the sentence of one point
-_UNSPEAKABLE = re.compile(r"[<>*_#`\[\]{}|\"“”]")
+_ASSISTANT = (
+    "sorry for your loss", "chatbot", "language model", "assistant", "trained on", "here to help", "here to assist",
+    "here for you", "happy to help", "happy to share", "happy to provide", "interview", "my answer", "the answer",
+    "your question", "this question", "that question", "as an ai", "asked", "excited", "my story",
+    "with you today", "my name is", "i'm a human",
+)  # fmt: skip
+_OPENINGS = (" I", " It", " My", " When", " We", " Well, I", " The", " There", " For me,")
+_CLOSINGS = (" So", " In the end,", " That is", " And that", " That's why", " It is", " I", " And I")
+_FURTHER = (" I", " It", " And", " We", " But", " That", " When", " You", " She", " He", " They", " The")
 
 
 @dataclass(frozen=True)
 class ComposeParameters:
-    """How to write. `candidates` are drawn at once and the best is taken; `max_words` bounds the answer."""
+    """How to write.
 
-    candidates: int = 4
+    mode: "anchored", a sentence around each point; or "free", where the model says what it likes.
+    candidates: drawn at once for each sentence. max_words: about how long an answer may get once its points are said.
+    """
+
+    mode: str = "anchored"
+    candidates: int = 6
     max_words: int = 70
-    temperature: float = 0.4
+    temperature: float = 0.6
     top_p: float = 0.9
-    repetition_penalty: float = 1.05
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ProsodyError(None, "mode", f"is {self.mode!r}", f"use one of: {', '.join(MODES)}")
         for name in ("candidates", "max_words"):
             if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1):
                 raise ProsodyError(None, name, f"is {getattr(self, name)}", "give a whole number from 1")
-        for name, most in (("temperature", 100.0), ("top_p", 1.0), ("repetition_penalty", 100.0)):
+        for name, most in (("temperature", 100.0), ("top_p", 1.0)):
             if not 0 < getattr(self, name) <= most:
                 raise ProsodyError(None, name, f"is {getattr(self, name)}", f"give a number above 0, to {most:g}")
         if not 0 <= self.seed < 1 << 63:
@@ -58,49 +80,51 @@ class ComposeParameters:
 
 @dataclass(frozen=True)
 class Answer:
-    """A plain answer. `covered`: for each point, whether all its content words are in the text."""
+    """A plain answer. `covered`: for each point, whether all its content words are in the text.
+
+    sentences: those of the text, each with the number of the point that it was written for, or None.
+    """
 
     question: str
     points: tuple[str, ...]
     text: str
     covered: tuple[bool, ...]
+    sentences: tuple[tuple[str, int | None], ...] = ()
 
 
 def compose(
-    question: str, points: Sequence[str], adapter: Adapter, parameters: ComposeParameters | None = None
+    question: str,
+    points: Sequence[str],
+    model: Adapter | Base,
+    parameters: ComposeParameters | None = None,
+    *,
+    on_sentence: OnSentence | None = None,
 ) -> Answer:
     """Write a plain spoken answer to `question` that takes up `points`.
 
-    The model is asked through its chat template where it has one. Of several drafts the one that covers most points is
-    taken; a point that it leaves out gets a sentence of its own that starts with the point. Deterministic with the
-    seed. Raises ProsodyError if the question is empty, a point is empty or over 300 characters, one of them holds
-    markers, or all together are more than the base can read.
+    model: an adapter, whose base writes without it; or another base, larger perhaps. on_sentence: called with each
+    sentence as soon as it stands, and the number of its point, if it has one. Deterministic with the seed.
+    Raises ProsodyError if the question is empty, a point is empty or over 300 characters, one of them holds markers, or
+    all together are more than the model can read.
     """
+    import torch
+
     parameters = parameters or ComposeParameters()
     question, points = " ".join(question.split()), tuple(" ".join(p.split()) for p in points)
     check_asked(question, points)
-    prompt = _prompt(question, points, adapter)
-    drafts = [_clean(d) for d in _draw(prompt, "", adapter, parameters, n_words=parameters.max_words)]
-    best = max(drafts, key=lambda d: (not _assistant(d), sum(covers(d, p) for p in points), _fluent(d), -len(d)))
-    for point in points:
-        if not covers(best, point):
-            best = _add_point(best, point, prompt, adapter, parameters)
-    return Answer(question, points, best, tuple(covers(best, p) for p in points))
-
-
-def covers(text: str, point: str) -> bool:
-    """Whether every content word of `point` is in `text`, endings aside ("repairs" covers "repair")."""
-    have = {_stem(bare(w)) for w in text.split()}
-    wanted = {_stem(bare(w)) for w in point.split() if bare(w) and bare(w) not in FUNCTION_WORDS}
-    return wanted <= have
-
-
-def _stem(word: str) -> str:
-    """A word without its commonest endings."""
-    for ending in ("'s", "ing", "ed", "es", "s", "e"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word
+    base = model if isinstance(model, Base) else model.base
+    with nullcontext(base.model) if isinstance(model, Base) else model.untuned() as plain:
+        named = [w.strip(".,!?") for text in (question, *points) for w in text.split() if w[:1].isupper()]
+        decoder = Decoder(plain, base.tokenizer, allowed=named)
+        asked = prompt(question, points, base, parameters)
+        _check_length(decoder, [asked, *points], parameters, longest_text(plain))
+        decoder.read(asked)
+        generator = torch.Generator(decoder.device).manual_seed(parameters.seed)
+        writer = _Writer(decoder, question, parameters, generator, on_sentence)
+        (writer.freely if parameters.mode == "free" else writer.around)(points)
+    text = "".join(sentence for sentence, _ in writer.said).strip()
+    told = tuple((sentence.strip(), point) for sentence, point in writer.said)
+    return Answer(question, points, text, tuple(covers(text, p) for p in points), told)
 
 
 def check_asked(question: str, points: Sequence[str]) -> None:
@@ -117,114 +141,138 @@ def check_asked(question: str, points: Sequence[str]) -> None:
             raise ProsodyError(None, text, "holds markers", "give plain words; the adapter places the markers")
 
 
-def _prompt(question: str, points: Sequence[str], adapter: Adapter) -> str:
-    """What the model reads before it writes the answer."""
-    about = f", and talk about {_listed(points)}" if points else ""
-    ask = f"{question} Answer in the first person, in four or five sentences{about}."
-    tokenizer = adapter.base.tokenizer
-    if tokenizer.chat_template:
-        return tokenizer.apply_chat_template(
-            [{"role": "user", "content": ask}], add_generation_prompt=True, tokenize=False
-        )
-    return f"{ask}\n\nAnswer:"
+def prompt(question: str, points: Sequence[str], base: Base, parameters: ComposeParameters) -> str:
+    """What the model reads before it writes: through its chat template if it has one."""
+    ask = question
+    if parameters.mode == "free" and points:
+        ask += f" Talk about {_listed(points)}."
+    if base.tokenizer.chat_template:
+        turns = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": ask}]
+        return base.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    return f"An interview. The person answers in plain words, in short sentences.\n\nQuestion: {ask}\nAnswer:"
 
 
 def _listed(points: Sequence[str]) -> str:
     """The points as one would say them: "a", "a and b", "a, b and c"."""
-    bare_points = [p.rstrip(".!?") for p in points]
-    return " and ".join(filter(None, [", ".join(bare_points[:-1]), bare_points[-1]]))
+    plain = [p.rstrip(".!?") for p in points]
+    return " and ".join(filter(None, [", ".join(plain[:-1]), plain[-1]]))
 
 
-def _draw(
-    prompt: str, begun: str, adapter: Adapter, parameters: ComposeParameters, *, n_words: int, sentence: bool = False
-) -> list[str]:
-    """Draw several continuations of `begun` with the adapter off; `sentence`: up to a sentence's end, else `n_words`.
-
-    Returns the texts, each with `begun` in front.
-    """
-    import torch
-
-    tokenizer = adapter.base.tokenizer
-    read = tokenizer(prompt + begun, return_tensors="pt", add_special_tokens=False).to(
-        next(adapter.model.parameters()).device
-    )
-    start, n_new, longest = read["input_ids"].shape[1], int(1.5 * n_words), longest_text(adapter.model)
-    if longest is not None and start + n_new > longest:
-        what = f"is with its points too long ({start} tokens) for a base that reads and writes {longest}"
-        raise ProsodyError(None, "question", what, "shorten it")
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), adapter.untuned() as model:
-        torch.manual_seed(parameters.seed)
-        written = model.generate(
-            **read,
-            max_new_tokens=n_new,
-            do_sample=True,
-            temperature=parameters.temperature,
-            top_p=parameters.top_p,
-            top_k=0,
-            repetition_penalty=parameters.repetition_penalty,
-            num_return_sequences=parameters.candidates,
-            suppress_tokens=list(adapter.tokenizer.rows.values()),
-            pad_token_id=tokenizer.pad_token_id,
-            stopping_criteria=[_sentence_end(tokenizer, start)] if sentence else None,
+def _check_length(decoder: Decoder, texts: Sequence[str], parameters: ComposeParameters, longest: int | None) -> None:
+    """Raise ProsodyError if the model can't read the prompt and write an answer with the points after it."""
+    sentences = (len(texts) + 3) * _SENTENCE_TOKENS + 2 * parameters.max_words
+    needed = sum(map(decoder.n_tokens, texts)) + sentences
+    if longest is not None and needed > longest:
+        what = (
+            f"is with its points and the answer too long ({needed} tokens) for a base that reads and writes {longest}"
         )
-    return [begun + tokenizer.decode(row[start:], skip_special_tokens=True) for row in written]
+        raise ProsodyError(None, "question", what, "shorten it, or the answer")
 
 
-def _sentence_end(tokenizer: PreTrainedTokenizerBase, start: int) -> Callable[[Tensor, Tensor], Tensor]:
-    """A stopping criterion: each row ends at its first token after `start` that holds a sentence's end."""
+class _Writer:
+    """An answer under way. said: its sentences, each with a space in front, and the number of its point."""
 
-    def ended(rows: Tensor, _scores: Tensor, **_: object) -> Tensor:
-        import torch
+    def __init__(
+        self,
+        decoder: Decoder,
+        question: str,
+        parameters: ComposeParameters,
+        generator: Generator,
+        on_sentence: OnSentence | None,
+    ) -> None:
+        self.decoder, self.question, self.parameters = decoder, question, parameters
+        self.generator, self.on_sentence = generator, on_sentence
+        self.said: list[tuple[str, int | None]] = []
+        self.led: set[str] = set()
 
-        texts = tokenizer.batch_decode(rows[:, start:], skip_special_tokens=True)
-        return torch.tensor([bool(re.search(r"[.!?\n]", text)) for text in texts], device=rows.device)
+    @property
+    def n_words(self) -> int:
+        return sum(len(sentence.split()) for sentence, _ in self.said)
 
-    return ended
+    def around(self, points: Sequence[str]) -> None:
+        """An opening, a sentence or more for each point, a close."""
+        self.free(_OPENINGS, about=content(self.question))
+        if points:
+            self.through(points)
+        self.freely((), closing=True)
+
+    def freely(self, points: Sequence[str], *, closing: bool = False) -> None:
+        """Sentence after sentence until the answer is as long as it may be; `closing`: at least one, as a close."""
+        begun = self.n_words
+        while not self.said or self.n_words + _WORDS[1] < self.parameters.max_words:
+            last = self.n_words + 2 * _WORDS[1] >= self.parameters.max_words
+            starts = _OPENINGS if not self.said else _CLOSINGS if closing and last else _FURTHER
+            self.free(starts, about=content(self.question))
+        if closing and self.n_words == begun:
+            self.free(_CLOSINGS, about=content(self.question))
+
+    def free(self, starts: Sequence[str], *, about: frozenset[str]) -> None:
+        """One sentence as the model likes it; it begins with one of `starts`."""
+        n = self.parameters.candidates
+        likely = sorted(zip(self.decoder.after(starts), starts, strict=True), key=lambda one: -one[0].logprob)
+        begun = [start for _, start in likely[:n]]
+        drawn = self._draw([begun[i % len(begun)] for i in range(n)])
+        whole = [one for one in drawn if one.ended] or [_cut(one) for one in drawn]
+        self._say(max(whole, key=lambda one: self._worth(one.text, one.logprob, about)).text, None)
+
+    def through(self, points: Sequence[str]) -> None:
+        """A sentence through the words of each point, drawn together: likely lead-ins, then on to a sentence's end."""
+        leads = dict(zip(LEAD_INS, self.decoder.after(LEAD_INS), strict=True))
+        n, best = self.parameters.candidates, []
+        for point in map(speakable, points):
+            best.append(self._ways(point, leads)[: min(_N_LEADS, n)])
+            self.led.add(best[-1][0][0])
+        rows = [ways[i % len(ways)] for ways in best for i in range(n)]
+        drawn = self._draw([lead + said for lead, said, _ in rows])
+        for k, (point, ways) in enumerate(zip(points, best, strict=True)):
+            whole = point.endswith(("?", "!"))
+            found = [] if whole else [(d.text, d.logprob) for d in drawn[k * n : (k + 1) * n] if d.ended]
+            found += [(lead + said + "." * (not whole), logprob) for lead, said, logprob in ways]
+            about = content(self.question) | content(point)
+            self._say(max(found, key=lambda one: self._worth(*one, about))[0], k)
+
+    def _ways(self, point: str, leads: Mapping[str, After]) -> list[tuple[str, str, float]]:
+        """The likeliest ways to say a point: (lead-in, its words, mean log probability of both), best first."""
+        decoder = self.decoder
+        ways = list(led(point.rstrip("."), is_word=lambda word: decoder.n_tokens(" " + word) == 1))
+
+        def promise(way: tuple[str, str]) -> float:
+            after = leads[way[0]]
+            return after.following(decoder.first(way[1])) + _LEAD_WEIGHT * after.logprob - _AGAIN * (way[0] in self.led)
+
+        ways = sorted(ways, key=promise, reverse=True)[:_N_SCORED]
+        scored = []
+        for (lead, said), logprobs in zip(ways, decoder.score([lead + said for lead, said in ways]), strict=True):
+            n_lead = decoder.n_tokens(lead) if lead else 0
+            rank = sum(logprobs[n_lead:]) + _LEAD_WEIGHT * sum(logprobs[:n_lead]) - _AGAIN * (lead in self.led)
+            scored.append((rank, (lead, said, sum(logprobs) / len(logprobs))))
+        scored.sort(key=lambda one: -one[0])
+        return [way for rank, way in scored if rank > scored[0][0] - _WORSE]
+
+    def _draw(self, begun: Sequence[str]) -> list[Drawn]:
+        how = self.parameters
+        return self.decoder.draw(
+            begun, generator=self.generator, temperature=how.temperature, top_p=how.top_p, n_tokens=_SENTENCE_TOKENS
+        )
+
+    def _say(self, text: str, point: int | None) -> None:
+        self.decoder.read(text)
+        self.said.append((text, point))
+        if self.on_sentence:
+            self.on_sentence(text.strip(), point)
+
+    def _worth(self, text: str, logprob: float, about: frozenset[str]) -> float:
+        """How good a sentence is: likely, short enough to say, about the matter, nothing said twice, no assistant."""
+        words, said = text.split(), content("".join(sentence for sentence, _ in self.said))
+        own = content(text)
+        again = len((own & said) - about) / max(1, len(own))
+        length = max(0, _WORDS[0] - len(words)) + max(0, len(words) - _WORDS[1])
+        told = text.lower().replace("’", "'")
+        assistant = any(phrase in told for phrase in _ASSISTANT)
+        return logprob - again - 0.08 * length + 0.5 * bool(own & about) - 5 * assistant
 
 
-def _clean(draft: str) -> str:
-    """Whole sentences of plain words, one paragraph: no list numbers, mark-up or brackets, no unfinished end."""
-    draft = draft.strip().split("\n\n")[0]
-    text = re.sub(r"(?m)^\s*(?:[-*•]+|\d+[.)])\s*", "", draft)
-    text = _UNSPEAKABLE.sub("", text)
-    text = re.sub(r"\([^)]*\)?", "", text)
-    text = " ".join(text.split())
-    ends = [m.end() for m in re.finditer(r"[.!?](?=\s|$)", text)]
-    return text[: ends[-1]] if ends else (text.rstrip(",;:") + "." if text else "")
-
-
-def _assistant(draft: str) -> bool:
-    """Whether a draft speaks as the chat assistant that the base was made to be, not as the person asked."""
-    told = draft.lower().replace("’", "'")
-    return any(phrase in told for phrase in _ASSISTANT)
-
-
-def _fluent(draft: str) -> float:
-    """A rough mark for a spoken answer: first person, 30 words or more, no sentence twice."""
-    words = [bare(w) for w in draft.split()]
-    sentences = re.split(r"(?<=[.!?])\s+", draft)
-    first_person = any(w in {"i", "my", "me", "we", "i've", "i'm", "our"} for w in words)
-    return first_person + min(len(words) / 30, 1.0) - (len(sentences) - len(set(sentences)))
-
-
-def _add_point(text: str, point: str, prompt: str, adapter: Adapter, parameters: ComposeParameters) -> str:
-    """The answer with one more sentence, which starts with the point's own words and which the model ends.
-
-    Returns the answer as it was when several draws give no sentence of speakable length.
-    """
-    said = _UNSPEAKABLE.sub("", re.sub(r"[()]", "", point)).strip()
-    begun = f"{text} {said[0].upper()}{said[1:].rstrip('.!?')}".strip()
-    for attempt in range(_ATTEMPTS):
-        again = replace(parameters, seed=parameters.seed + attempt)
-        drafts = _draw(prompt, begun, adapter, again, n_words=28, sentence=True)
-        sentences = [_first_sentence(d[len(begun) :]) for d in drafts]
-        usable = [s for s in sentences if 3 <= len(s.split()) <= 26]
-        if usable:
-            return _clean(begun + min(usable, key=lambda s: abs(len(s.split()) - 12)))
-    return text
-
-
-def _first_sentence(text: str) -> str:
-    """Up to the first end of a sentence; nothing if there is none."""
-    found = re.match(r"[^.!?\n]*[.!?]", text)
-    return found.group(0) if found else ""
+def _cut(drawn: Drawn) -> Drawn:
+    """A sentence that has not come to its end, ended at its last comma, or where it stands."""
+    head = drawn.text.rpartition(",")[0] if "," in drawn.text else drawn.text.rpartition(" ")[0]
+    return replace(drawn, text=f"{(head.strip() and head) or drawn.text}.", ended=True)

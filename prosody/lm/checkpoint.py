@@ -44,10 +44,12 @@ _CARD_FIELDS: dict[str, Callable[[Any], bool]] = {
     "reference": lambda x: _is_reference(x),
     "threshold": lambda x: type(x) in (int, float) and 0 <= x <= 1,
     "window_words": lambda x: type(x) is int and x >= 1,
+    "rate_by_marker": lambda x: x is None or _are_rates(x),
     "metrics": lambda x: _are_figures(x),
     **dict.fromkeys(_COUNTS, lambda x: type(x) is int and 0 <= x < 1 << 63),
 }
 _WHERE_SILENT = {"threshold": DEFAULT_THRESHOLD, "window_words": DEFAULT_WINDOW_WORDS, "metrics": {}}
+_WHERE_SILENT |= {"rate_by_marker": None}
 _WHERE_SILENT |= dict.fromkeys(_COUNTS, 0)
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 _MODEL_FILES = ("config.json", "model.safetensors")
@@ -311,6 +313,11 @@ def _is_reference(value: Any) -> bool:
     if not isinstance(value, dict) or not isinstance(value.get("offsets"), dict):
         return False
     return all(map(_is_number, (value.get("scale"), *(value["offsets"].get(token) for token in markers.TOKENS))))
+
+
+def _are_rates(value: Any) -> bool:
+    """Whether a card's `rate_by_marker` is one: of each marker, how many a hundred words."""
+    return isinstance(value, dict) and all(_is_number(value.get(t)) and 0 <= value[t] <= 100 for t in markers.TOKENS)
 
 
 def _are_figures(value: Any) -> bool:

@@ -2,106 +2,153 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from prosody import markers
-from prosody.lm import slots
-from prosody.lm.checkpoint import Adapter
-from prosody.lm.corpus import tokenized
-from prosody.lm.evaluate import decide
-from prosody.lm.lora import row_vectors
+from prosody.lm import placing, windows
 from prosody.markers import MarkedText, MarkedWord
 
 if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedModel
-
-_OVERLAP_WORDS = 30
+    from prosody.lm.checkpoint import Adapter
 
 
 @dataclass(frozen=True)
 class Marked:
-    """A marked text, and for each word the probability of each marker: one dict {token: 0..1} a word."""
+    """A marked text, and what it rests on.
+
+    probabilities: for each word that of each marker, {token: 0..1}. thresholds: the least probability at which each
+    marker is placed in this text; infinite where it never is. reasons: for each word why each marker stands before it
+    or does not, {token: reason}; the reasons are those of `prosody.lm.placing`.
+    """
 
     text: MarkedText
     probabilities: tuple[dict[str, float], ...]
+    thresholds: dict[str, float] = field(default_factory=dict)
+    reasons: tuple[dict[str, str], ...] = ()
 
     def __str__(self) -> str:
         return markers.render(self.text)
+
+    @property
+    def nothing(self) -> tuple[dict[str, float], ...]:
+        """For each word the probability that no marker of a kind stands before it, {kind: 0..1}."""
+        return tuple(
+            {
+                kind: max(0.0, 1 - sum(p for t, p in one.items() if markers.BY_TOKEN[t].kind == kind))
+                for kind in markers.KINDS
+            }
+            for one in self.probabilities
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as JSON values; a threshold that is infinite is null."""
+        slots = zip(self.text.words, self.probabilities, self.nothing, self.reasons, strict=True)
+        return {
+            "marked": str(self),
+            "plain": markers.plain(self.text),
+            "final": self.text.final,
+            "thresholds": {t: x if isfinite(x) else None for t, x in self.thresholds.items()},
+            "words": [
+                {"text": w.text, "markers": list(w.markers), "probabilities": p, "nothing": none, "reasons": why}
+                for w, p, none, why in slots
+            ],
+        }
 
 
 def mark(
     text: str | MarkedText,
     adapter: Adapter,
     *,
+    expressiveness: float = 1.0,
+    allow: Iterable[str] | None = None,
+    forbid: Iterable[str] = (),
     threshold: float | None = None,
     untuned: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Marked:
     """Place markers before the words of `text`; no word changes, and markers already written stay.
 
-    threshold: least probability of a marker placed (the adapter's own by default). untuned: with the adapter switched
-    off, for comparison. progress is called with (words done, words in all). No pause is placed before the first word.
-    Long texts are read in overlapping windows; each word is decided where it stands furthest from a window's edge.
-    Raises ProsodyError if `text` breaks the grammar.
+    expressiveness: how many, from 0 (none) over 1 (the speaker's own rate, as far as the text gives occasion) to 2;
+    what is placed at a lower value is placed at a higher one, too. allow, forbid: markers, as "<emph>" or "emph", that
+    alone may be placed, and that may not. threshold: in place of expressiveness, the least probability of any marker
+    placed. untuned: with the adapter switched off, for comparison. progress is called with (words done, words in all).
+    No pause is placed before the first word. The same text is always marked the same: nothing is drawn.
+    Raises ProsodyError if `text` breaks the grammar, and for a number out of its bounds or a name that is no marker.
     """
-    given = markers.parse(text) if isinstance(text, str) else text
-    if threshold is None:
-        threshold = float(adapter.card["threshold"])
-    words = [w.text for w in given.words]
-    with adapter.untuned() if untuned else nullcontext(adapter.model) as model:
-        found = _probabilities(words, adapter, model, progress=progress)
-    columns = {t: [p[t] for p in found] for t in markers.TOKENS}
-    placed = decide(columns, threshold=threshold)
-    done = tuple(
-        _merge(word, slot, first=k == 0) for k, (word, slot) in enumerate(zip(given.words, placed, strict=True))
-    )
-    return Marked(MarkedText(done, given.final), tuple(found))
+    how = {"allow": allow, "forbid": forbid, "threshold": threshold, "untuned": untuned, "progress": progress}
+    return mark_all([text], adapter, expressiveness=expressiveness, **how)[0]
 
 
-def _merge(word: MarkedWord, placed: Sequence[str], *, first: bool) -> MarkedWord:
-    """The user's markers, and the placed ones of kinds that the user left open."""
-    taken = {markers.BY_TOKEN[t].kind for t in word.markers} | ({"pause"} if first else set())
-    new = [t for t in placed if markers.BY_TOKEN[t].kind not in taken]
-    return MarkedWord(word.text, markers.canonical([*word.markers, *new]))
-
-
-def _probabilities(
-    words: Sequence[str],
+def mark_all(
+    texts: Sequence[str | MarkedText],
     adapter: Adapter,
-    model: PeftModel | PreTrainedModel,
     *,
-    progress: Callable[[int, int], None] | None,
-) -> list[dict[str, float]]:
-    """Probability of each marker before each word, as `model` has it."""
-    import torch
+    expressiveness: float = 1.0,
+    allow: Iterable[str] | None = None,
+    forbid: Iterable[str] = (),
+    threshold: float | None = None,
+    untuned: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Marked]:
+    """Mark several texts, each as `mark` would, but read together: many short ones take less time so."""
+    rule = _rule(adapter, expressiveness=expressiveness, allow=allow, forbid=forbid, threshold=threshold)
+    given = [markers.parse(text) if isinstance(text, str) else text for text in texts]
+    words = [[w.text for w in one.words] for one in given]
+    with adapter.untuned() if untuned else nullcontext(adapter.model) as model:
+        found = windows.probabilities(words, adapter, model, progress=progress)
+    return [_decided(one, table, rule) for one, table in zip(given, found, strict=True)]
 
-    tokenizer, size = adapter.tokenizer, adapter.card["window_words"]
-    pieces = tokenized(words, tokenizer)
-    overlap = min(_OVERLAP_WORDS, size // 3)
-    found: list[dict[str, float]] = []
-    while len(found) < len(words):
-        begin = max(0, len(found) - overlap // 2)
-        end = min(len(words), begin + size)
-        keep = end if end == len(words) else end - overlap // 2
-        example = slots.build(
-            pieces[begin:end],
-            None,
-            tokenizer,
-            reading=adapter.card["reading"],
-            longest=slots.longest_text(model),
-        )
-        batch = slots.collate([example], pad_row=tokenizer.base.pad_token_id)
-        batch = batch.to(str(next(model.parameters()).device))
-        with torch.no_grad():
-            states = slots.hidden(model, batch, reading=adapter.card["reading"])
-            vectors = row_vectors(model, tokenizer, slots.tokens_of())
-            logits = slots.logits(states, vectors, adapter.reference)
-        columns = {t: p.tolist() for t, p in slots.probabilities(logits).items()}
-        found += [{t: columns[t][k] for t in columns} for k in range(len(found) - begin, keep - begin)]
-        if progress:
-            progress(len(found), len(words))
-    return found
+
+def mark_again(
+    marked: Marked,
+    adapter: Adapter,
+    *,
+    expressiveness: float = 1.0,
+    allow: Iterable[str] | None = None,
+    forbid: Iterable[str] = (),
+    threshold: float | None = None,
+) -> Marked:
+    """The same text with more markers, fewer, or others, at once: the model doesn't read it anew.
+
+    marked: what `mark` gave, from which the user's own markers are known. The options, and what is raised, are those of
+    `mark`; the result is what it would give.
+    """
+    rule = _rule(adapter, expressiveness=expressiveness, allow=allow, forbid=forbid, threshold=threshold)
+    pairs = zip(marked.text.words, marked.reasons, strict=True)
+    words = tuple(MarkedWord(w.text, tuple(t for t in w.markers if why[t] == placing.WRITTEN)) for w, why in pairs)
+    table = np.array([[one[token] for token in markers.TOKENS] for one in marked.probabilities])
+    return _decided(MarkedText(words, marked.text.final), table.reshape(-1, len(markers.TOKENS)), rule)
+
+
+def _rule(
+    adapter: Adapter,
+    *,
+    expressiveness: float,
+    allow: Iterable[str] | None,
+    forbid: Iterable[str],
+    threshold: float | None,
+) -> placing.Rule:
+    """How markers are to be placed, as the adapter's card and the options have it."""
+    rates = adapter.card["rate_by_marker"] or dict.fromkeys(markers.TOKENS, 0.0)
+    return placing.Rule(
+        expressiveness=expressiveness,
+        sure=float(adapter.card["threshold"]),
+        rates={token: rates[token] / 100 for token in markers.TOKENS},
+        tokens=placing.permitted(allow, forbid),
+        threshold=threshold,
+    )
+
+
+def _decided(given: MarkedText, table: np.ndarray, rule: placing.Rule) -> Marked:
+    """One text with its markers. table [shape=(n_words, n_markers)]: their probabilities, in wire order."""
+    columns = dict(zip(markers.TOKENS, table.T, strict=True))
+    limits = placing.thresholds(columns, rule)
+    words, reasons = placing.place(given.words, columns, limits, rule)
+    probabilities = tuple(dict(zip(markers.TOKENS, row, strict=True)) for row in table.tolist())
+    return Marked(MarkedText(words, given.final), probabilities, limits, reasons)

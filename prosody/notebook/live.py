@@ -46,6 +46,14 @@ def bar(title: str, unit: str = "") -> Iterator[Callable[..., None]]:
         shown.leave = shown.total is not None  # nothing was to be done: no bar stays
 
 
+def sentence(text: str, _point: int | None = None) -> None:
+    """Show a sentence of an answer as soon as it stands, above a bar that is moving."""
+    from tqdm import tqdm
+
+    tqdm.write(f"  {text}", file=sys.stdout)
+    sys.stdout.flush()
+
+
 def one_line(*, interactive: bool) -> Callable[[str], None]:
     """Where lines about progress go: in JupyterLab one display that is updated, headless every line printed."""
     if not interactive:

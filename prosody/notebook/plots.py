@@ -11,8 +11,16 @@ from prosody.notebook.lesson import change_by_layer, lora_picture, rows_moved
 from prosody.notebook.recording import recording_overview
 from prosody.notebook.segment import segment_view
 from prosody.notebook.show import marked_ansi, marked_html, side_by_side
+from prosody.notebook.style_fidelity import style_fidelity
 from prosody.notebook.survival import survival_figure, survival_table
-from prosody.notebook.tables import agreement_table, doubtful_table, measurements_table, scores_table
+from prosody.notebook.tables import (
+    agreement_table,
+    doubtful_table,
+    measurements_table,
+    points_table,
+    scores_table,
+    slots_table,
+)
 
 __all__ = [
     "agreement_table",
@@ -25,6 +33,7 @@ __all__ = [
     "marker_counts",
     "marker_density",
     "measurements_table",
+    "points_table",
     "profile_card",
     "recording_overview",
     "rows_moved",
@@ -32,6 +41,8 @@ __all__ = [
     "segment_lengths",
     "segment_view",
     "side_by_side",
+    "slots_table",
+    "style_fidelity",
     "support_chart",
     "survival_figure",
     "survival_table",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ from prosody.speech.compare import Place
 
 if TYPE_CHECKING:
     from IPython.display import HTML
+
+    from prosody.lm.answer import Answer
+    from prosody.lm.mark import Marked
 
 _COUNTS = ("written", "heard", "supported", "not_heard", "not_written")
 _MEASUREMENTS = {
@@ -136,3 +140,26 @@ def _evidence(token: str, word: Word) -> str:
     told = numbers(token, word.measured)
     name = f"{word.evidence.get(token, 0.0):.2f} {html.escape(BY_TOKEN[token].name)}"
     return name + (f": {html.escape(told)}" if told else "")
+
+
+def points_table(answers: Sequence[Answer]) -> HTML:
+    """Question by question, which of its points the answer takes up; a point that is missed is said in words."""
+    rows = [
+        [html.escape(one.question), html.escape(point), "✓ taken up" if yes else "✗ left out"]
+        for one in answers
+        for point, yes in zip(one.points, one.covered, strict=True)
+    ]
+    return _table(["question", "point", "in the answer"], rows, left={0, 1, 2})
+
+
+def slots_table(marked: Marked, *, least: float = 0.05) -> HTML:
+    """Why each marker stands where it does, and which ones nearly stood: a row for each of at least `least`."""
+    rows = []
+    for word, shares, why in zip(marked.text.words, marked.probabilities, marked.reasons, strict=True):
+        for token in TOKENS:
+            if token in word.markers or shares[token] >= least:
+                needed = marked.thresholds.get(token, math.inf)
+                figures = [f"{shares[token]:.2f}", f"{needed:.2f}" if math.isfinite(needed) else "–"]
+                shown = f"{'●' if token in word.markers else '○'} {marker_html(token)}"
+                rows.append([html.escape(word.text), shown, *figures, html.escape(why[token])])
+    return _table(["word", "marker", "probability", "placed from", "why"], rows, left={0, 1, 4})

@@ -20,9 +20,11 @@ class SpeakParameters:
     pause, is lengthened until this much of it is voiced, but at most `stretch` times.
     pause_*_s: shortest and longest silence; one of between is drawn for each pause.
     gap_s: the longest silence where no pause is written.
-    movement: how much of the voice's own pitch movement unmarked words keep; level_limit_st, range_limit_st bound it.
+    movement: how much of the voice's own pitch movement unmarked words keep; level_limit_st, range_limit_st bound it,
+    and with energy_limit_db what is asked of them otherwise.
     decline_st_s, decline_st: how fast and how far the line of a phrase sinks. f0_*_hz: no pitch beyond these.
-    rms_db: level of the speech (dB of full scale). peak: no sample beyond it.
+    loudness_lufs: integrated loudness of the result (ITU-R BS.1770, EBU R 128). true_peak_dbtp: no peak beyond it (dB
+    of full scale), between samples neither.
     """
 
     rate: float = 1.0
@@ -42,12 +44,13 @@ class SpeakParameters:
     movement: float = 0.5
     level_limit_st: float = 0.6
     range_limit_st: float = 1.2
+    energy_limit_db: float = 1.5
     decline_st_s: float = 1.0
     decline_st: float = 1.4
     f0_floor_hz: float = 110.0
     f0_ceiling_hz: float = 380.0
-    rms_db: float = -20.0
-    peak: float = 0.89
+    loudness_lufs: float = -23.0
+    true_peak_dbtp: float = -1.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -81,10 +84,11 @@ _RANGES = (
     ("movement", 0.0, 2.0),
     ("level_limit_st", 0.0, 12.0),
     ("range_limit_st", 0.0, 12.0),
+    ("energy_limit_db", 0.0, 6.0),
     ("decline_st_s", 0.0, 10.0),
     ("decline_st", 0.0, 12.0),
     ("f0_floor_hz", 60.0, 200.0),
     ("f0_ceiling_hz", 200.0, 600.0),
-    ("rms_db", -60.0, -6.0),
-    ("peak", 0.05, 0.99),
+    ("loudness_lufs", -60.0, -6.0),
+    ("true_peak_dbtp", -20.0, 0.0),
 )

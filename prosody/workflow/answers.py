@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,11 @@ from prosody import markers
 from prosody.errors import ProsodyError
 
 if TYPE_CHECKING:
-    from prosody.lm.answer import Answer, ComposeParameters
+    from prosody.lm.answer import Answer, ComposeParameters, OnSentence
+    from prosody.lm.base import Base
     from prosody.lm.checkpoint import Adapter
     from prosody.lm.mark import Marked
+    from prosody.markers import MarkedText
     from prosody.voice.speak import Spoken
 
 
@@ -22,17 +24,24 @@ if TYPE_CHECKING:
 class MarkedAnswer:
     """An answer on its way: spoken, heard and audio_file are None until it has been spoken.
 
-    adapter: the run that trained it, or its folder's name where the card names none.
+    adapter: the run that trained it, or its folder's name where the card names none. asked: how it was composed, marked
+    and spoken, beside its question and points: all that it takes to have it again.
     heard: what `voice.listen` says of the sound. seconds_to_first_sound: from the question to a finished sound, s.
     """
 
     answer: Answer
     marked: Marked
     adapter: str
+    asked: Mapping[str, Any] = field(default_factory=dict)
     spoken: Spoken | None = None
     heard: Mapping[str, Any] | None = None
     audio_file: str | None = None
     seconds_to_first_sound: float | None = None
+
+    @property
+    def n_markers(self) -> int:
+        """How many markers stand in it."""
+        return sum(markers.counts(self.marked.text).values())
 
     @property
     def words_changed(self) -> int:
@@ -50,6 +59,8 @@ class MarkedAnswer:
             "plain": self.answer.text,
             "marked": str(self.marked),
             "adapter": self.adapter,
+            "asked": dict(self.asked),
+            "sentences": [{"text": text, "point": point} for text, point in self.answer.sentences],
             "audio_file": self.audio_file,
             "words": [
                 {"text": w.text, "start": round(w.start, 3), "end": round(w.end, 3), "markers": list(w.markers)}
@@ -60,51 +71,144 @@ class MarkedAnswer:
 
 
 def asked(
-    question: str, points: Sequence[str], *, otherwise: Sequence[tuple[str, Sequence[str]]]
+    question: str, points: Sequence[str], *, otherwise: Sequence[tuple[str, Sequence[str]]], own_words: str = ""
 ) -> list[tuple[str, Sequence[str]]]:
     """The question with its points, or without one `otherwise`: pairs of a question and its points.
 
-    Raises ProsodyError for points without a question.
+    own_words: words that need no question. Raises ProsodyError for points without a question.
     """
+    if own_words:
+        return [(question, points)]
     if points and not question:
         raise ProsodyError(None, "points", "stand without a question", "give the question, too")
     return [(question, points)] if question else list(otherwise)
 
 
 def write_answer(
-    question: str, points: Sequence[str], adapter: Adapter, parameters: ComposeParameters | None = None
+    question: str,
+    points: Sequence[str],
+    adapter: Adapter,
+    parameters: ComposeParameters | None = None,
+    *,
+    composer: Base | None = None,
+    marking: Mapping[str, Any] | None = None,
+    on_sentence: OnSentence | None = None,
 ) -> MarkedAnswer:
-    """Compose a plain answer and mark it. Raises ProsodyError as `lm.answer.compose` does."""
-    from prosody.lm.answer import compose
+    """Compose a plain answer and mark it.
+
+    composer: another model than the adapter's base to compose with. marking: options of `lm.mark.mark`. on_sentence: as
+    for `lm.answer.compose`. Raises ProsodyError as these two do.
+    """
+    from prosody.lm.answer import ComposeParameters, compose
     from prosody.lm.mark import mark
 
     begun = time.perf_counter()
-    answer = compose(question, points, adapter, parameters)
-    marked = mark(answer.text, adapter)
-    name = str(adapter.card.get("run") or adapter.folder.name)
-    return MarkedAnswer(answer, marked, name, seconds_to_first_sound=time.perf_counter() - begun)
+    parameters, marking = parameters or ComposeParameters(), dict(marking or {})
+    answer = compose(question, points, composer or adapter, parameters, on_sentence=on_sentence)
+    marked = mark(answer.text, adapter, **marking)
+    asked = {"composer": (composer or adapter.base).name, **asdict(parameters), **marking}
+    return MarkedAnswer(answer, marked, _named(adapter), asked, seconds_to_first_sound=time.perf_counter() - begun)
+
+
+def write_answers(
+    asked: Sequence[tuple[str, Sequence[str]]],
+    adapter: Adapter,
+    parameters: ComposeParameters | None = None,
+    *,
+    own_words: str = "",
+    composer: str = "",
+    marking: Mapping[str, Any] | None = None,
+    on_sentence: OnSentence | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[MarkedAnswer]:
+    """Answers to several questions with their points.
+
+    own_words: marked in place of composing; they answer the first question. composer: the name of another model to
+    compose with. progress: called with (answers done, answers in all). The others as for `write_answer`.
+    """
+    if own_words:
+        question, points = asked[0] if asked else ("", ())
+        return [mark_own(markers.parse(own_words), adapter, marking, question=question, points=points)]
+    other = None
+    if composer:
+        from prosody.lm.base import load_base
+
+        other = load_base(composer)
+    written = []
+    for question, points in asked:
+        written.append(
+            write_answer(
+                question, points, adapter, parameters, composer=other, marking=marking, on_sentence=on_sentence
+            )
+        )
+        if progress:
+            progress(len(written), len(asked))
+    return written
+
+
+def mark_own(
+    words: MarkedText,
+    adapter: Adapter,
+    marking: Mapping[str, Any] | None = None,
+    *,
+    question: str = "",
+    points: Sequence[str] = (),
+) -> MarkedAnswer:
+    """Mark words that somebody wrote; markers in them stay. question, points: what they answer, if they do.
+
+    Raises ProsodyError as `lm.mark.mark` does.
+    """
+    from prosody.lm.answer import Answer
+    from prosody.lm.mark import mark
+    from prosody.lm.phrase import covers
+
+    begun = time.perf_counter()
+    marking, text = dict(marking or {}), " ".join(word.text for word in words.words)
+    answer = Answer(question, tuple(points), text, tuple(covers(text, p) for p in points))
+    marked = mark(words, adapter, **marking)
+    asked = {"composer": None, "given": markers.render(words), **marking}
+    return MarkedAnswer(answer, marked, _named(adapter), asked, seconds_to_first_sound=time.perf_counter() - begun)
+
+
+def mark_again(written: MarkedAnswer, adapter: Adapter, marking: Mapping[str, Any]) -> MarkedAnswer:
+    """The same words with more markers, fewer, or others; what was spoken of them is gone."""
+    from prosody.lm.mark import mark_again
+
+    marked = mark_again(written.marked, adapter, **marking)
+    return MarkedAnswer(written.answer, marked, written.adapter, {**written.asked, **marking})
+
+
+def _named(adapter: Adapter) -> str:
+    return str(adapter.card.get("run") or adapter.folder.name)
 
 
 def speak_answer(
-    written: MarkedAnswer, out: Path, *, seed: int = 0, listen_back: bool = True, overwrite: bool = False
+    written: MarkedAnswer,
+    out: Path,
+    *,
+    engine: str = "hibari",
+    seed: int = 0,
+    listen_back: bool = True,
+    overwrite: bool = False,
 ) -> MarkedAnswer:
     """Speak a written answer to the WAV `out` and listen which of its markers can be heard, against its plain render.
 
     Raises ProsodyError if `out` exists and `overwrite` is false, or can't be written.
     """
-    from dataclasses import replace
-
     from prosody.voice.speak import speak
 
     begun = time.perf_counter()
-    spoken = speak(written.marked.text, out=out, seed=seed, overwrite=overwrite)
+    spoken = speak(written.marked.text, out=out, engine=engine, seed=seed, overwrite=overwrite)
     seconds = (written.seconds_to_first_sound or 0.0) + time.perf_counter() - begun
     heard = None
     if listen_back:
         from prosody.voice.listen import listen_to_spoken
 
-        heard = listen_to_spoken(out, written.marked.text, seed=seed)
-    return replace(written, spoken=spoken, heard=heard, audio_file=out.name, seconds_to_first_sound=seconds)
+        heard = listen_to_spoken(out, written.marked.text, engine=engine, seed=seed)
+    asked = {**written.asked, "engine": engine, "voice_seed": seed}
+    return replace(
+        written, asked=asked, spoken=spoken, heard=heard, audio_file=out.name, seconds_to_first_sound=seconds
+    )
 
 
 def survival_of(answers: Iterable[MarkedAnswer]) -> dict[str, dict[str, int]]:

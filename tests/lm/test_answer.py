@@ -1,5 +1,6 @@
 import math
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,8 +9,9 @@ from hypothesis import strategies as st
 
 from prosody import markers
 from prosody.errors import ProsodyError
-from prosody.lm.answer import ComposeParameters, compose, covers
+from prosody.lm.answer import ComposeParameters, compose
 from prosody.lm.mark import mark
+from prosody.lm.phrase import covers
 
 BRIEF = ComposeParameters(candidates=2, max_words=10)
 QUESTION = "Why do you walk?"
@@ -80,8 +82,30 @@ def test_the_adapter_is_on_again_afterwards(adapter):
 def test_whole_sentences(babbler):
     answer = compose(QUESTION, [], babbler, ComposeParameters(max_words=40))
     assert answer.text.endswith(".")
-    assert set(answer.text.replace(".", "").split()) <= {"I", "walk", "here"}
+    assert " ".join(sentence for sentence, _ in answer.sentences) == answer.text
+    assert all(sentence.endswith(".") for sentence, _ in answer.sentences)
     assert answer.covered == ()
+
+
+def test_sentences_are_told_as_soon_as_they_stand(babbler):
+    told = []
+    answer = compose(QUESTION, ["the old bridge"], babbler, BRIEF, on_sentence=lambda *one: told.append(one))
+    assert tuple(told) == answer.sentences
+    assert [point for _, point in told] == [None, 0, None]
+    assert "old bridge" in told[1][0]
+
+
+def test_left_free_a_missed_point_is_said(babbler):
+    points = ["the old bridge", "I walk"]
+    answer = compose(QUESTION, points, babbler, replace(BRIEF, mode="free", max_words=30))
+    assert answer.covered == (False, covers(answer.text, "I walk"))
+    assert all(point is None for _, point in answer.sentences)
+
+
+def test_another_model_may_compose(adapter, babbler):
+    theirs = compose(QUESTION, ["the bridge"], babbler.base, BRIEF)
+    assert theirs.text != compose(QUESTION, ["the bridge"], adapter, BRIEF).text
+    assert theirs == compose(QUESTION, ["the bridge"], babbler, BRIEF)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -113,16 +137,18 @@ def test_every_point_is_taken_up(babbler, points):
     assert answer.text.endswith((".", "!", "?"))
 
 
-def test_a_point_gets_a_sentence_that_starts_with_it(babbler):
-    answer = compose(QUESTION, ["the old bridge"], babbler, ComposeParameters(max_words=20))
-    assert re.search(r"(^|[.!?] )The old bridge( \w+){3,}\.$", answer.text)
+def test_a_question_among_the_points_stays_one(babbler):
+    answer = compose(QUESTION, ["Is it far?"], babbler, BRIEF)
+    sentence = answer.sentences[1][0]
+    assert re.search(r"[Ii]s it far\?$", sentence)
 
 
-def test_a_point_that_the_answer_covers_gets_no_second_sentence(babbler):
-    parameters = ComposeParameters(max_words=40)
-    plain = compose(QUESTION, [], babbler, parameters).text
-    assert "walk" in plain
-    assert compose(QUESTION, ["walking"], babbler, parameters).text.lower().count("walking") == 0
+def test_a_name_that_was_given_may_be_said_and_no_other(smollm2):
+    how = ComposeParameters(candidates=1, max_words=5, temperature=2.0, top_p=1.0)
+    answer = compose("Why Vienna?", ["a train to Vienna"], smollm2, how)
+    inside = [word.strip(".,!?") for sentence, _ in answer.sentences for word in sentence.split()[1:]]
+    assert {word for word in inside if word[:1].isupper()} <= {"I", "I'm", "I'd", "I've", "I'll", "Vienna"}
+    assert not any(c.isdigit() for c in answer.text)
 
 
 @settings(max_examples=10)
@@ -161,7 +187,7 @@ def test_a_point_is_no_essay(adapter):
 
 def test_a_question_that_the_base_cannot_read_is_refused(adapter):
     with pytest.raises(
-        ProsodyError, match=r"^question: is with its points too long .* a base that reads and writes 1024"
+        ProsodyError, match=r"^question: is with its points and the answer too long .* writes 1024"
     ):
         compose("Why do you walk? " * 400, [], adapter, BRIEF)
 
@@ -186,33 +212,10 @@ def test_markers_inside_are_refused(adapter, question, points, message):
     [
         {"candidates": 0}, {"candidates": 1.5}, {"max_words": 0}, {"max_words": -3},
         {"temperature": 0}, {"temperature": math.nan}, {"top_p": 0}, {"top_p": 1.5},
-        {"repetition_penalty": 0}, {"repetition_penalty": math.inf},
+        {"mode": "both"},
     ],
     ids=str,
 )  # fmt: skip
 def test_ways_of_writing_that_cannot_be_are_refused(wrong):
     with pytest.raises(ProsodyError, match=f"^{next(iter(wrong))}: "):
         ComposeParameters(**wrong)
-
-
-@pytest.mark.parametrize(
-    ("text", "point", "covered"),
-    [
-        ("The bridge was repaired.", "repairs to the bridge", True),
-        ("We walked.", "walking", True),
-        ("My father's boots", "father boots", True),
-        ("The bridge.", "the old bridge", False),
-        ("the bridge", "THE BRIDGE!", True),
-        ("Cats.", "cat", True),
-        ("anything", "and the", True),  # nothing but function words
-        ("", "bridge", False),
-    ],
-)
-def test_covers(text, point, covered):
-    assert covers(text, point) is covered
-
-
-def test_a_draft_that_speaks_as_an_assistant_loses_to_one_of_a_person(adapter, monkeypatch):
-    drafts = ["I am a chatbot, trained on clear air.", "I walk for hours, since the sea calms me."]
-    monkeypatch.setattr("prosody.lm.answer._draw", lambda *_, **__: drafts)
-    assert compose("Why do you walk?", (), adapter).text == drafts[1]

@@ -75,3 +75,10 @@ def test_trainer(run):
     assert set(told) == {"ours", "Trainer, same task", "Trainer, marked text"}
     assert told["ours"][0]["tokens"] == told["Trainer, same task"][0]["tokens"]
     assert "tokens/s" in out
+
+
+def test_composing(run):
+    told, out = run("composing", "--only", "1", "--ways", "anchored, chat", "free, plain prompt", "points read out")
+    assert [one["covered"] for one in told if one["way"] != "free, plain prompt"] == [[True] * 3] * 2
+    assert all(one["words"] > 5 and one["nats"] > 0 for one in told)
+    assert re.search(r"anchored, chat +1 +3 +100\.0% +\d+ +\d", out)

@@ -6,37 +6,23 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 
 from prosody.markers import MarkedWord
-from prosody.voice import contour, pieces
+from prosody.voice import pieces
+from prosody.voice.engines import Measured, Target
+from prosody.voice.engines.hibari import contour, network
 from prosody.voice.parameters import SpeakParameters
 
 _MOVING = frozenset(("<pitch_rising>", "<pitch_falling>", "<emph>"))
 _SPACES = frozenset(("", " "))
 _USUAL_ENERGY = 1.4  # log energy of a vowel
+_NEPER_PER_DB = 0.1151
 _AUDIBLE = 0.4  # log energy above which a vowel is voiced even if the voice itself would let it die away
 
 
-@dataclass(frozen=True)
-class Target:
-    """What was asked of one word.
-
-    f0_*_hz: pitch at the median, at its first and its last voiced frame, and at its highest; None without voiced sound.
-    duration_scale, energy_scale: against what the voice itself would do.
-    pause_before_s: silence, 0 where none is asked for.
-    """
-
-    f0_level_hz: float | None = None
-    f0_start_hz: float | None = None
-    f0_end_hz: float | None = None
-    f0_peak_hz: float | None = None
-    duration_scale: float = 1.0
-    energy_scale: float = 1.0
-    pause_before_s: float = 0.0
+Said = tuple[list[pieces.Piece], dict[int, Target]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +32,6 @@ class Sentence:
     words: with their markers. numbers: each word's place in the whole text. phones: its sounds, "" if it has none.
     """
 
-    engine: ModuleType
     words: tuple[MarkedWord, ...]
     numbers: tuple[int, ...]
     phones: tuple[str, ...]
@@ -54,43 +39,44 @@ class Sentence:
     @property
     def sounding(self) -> list[int]:
         """The numbers of the words that have a sound."""
-        return [k for k, sounds in zip(self.numbers, self.phones, strict=True) if self.engine.sounds(sounds)]
+        return [k for k, sounds in zip(self.numbers, self.phones, strict=True) if network.sounds(sounds)]
 
 
 def say(
-    engine: ModuleType,
-    voice: Any,
+    voice: network.Voice,
     sentence: Sentence,
     *,
     pauses: Mapping[int, float],
     parameters: SpeakParameters,
     rng: np.random.Generator,
-) -> tuple[list[pieces.Piece], dict[int, Target]]:
+    shape: Sequence[Measured] | None = None,
+) -> Said:
     """Speak a sentence: its pieces between silences, and what was asked of each word that sounds.
 
-    pauses: silence (s) before words, by number in the whole text.
+    pauses: silence (s) before words, by number in the whole text. shape: see `engines.Engine`.
     """
     sounding = sentence.sounding
     if not sounding:
         return [], {}
     local = [sentence.numbers.index(k) for k in sounding]
     breaks = [i for i, k in zip(local, sounding, strict=True) if k in pauses]
-    encoded = engine.encode(voice, sentence.phones, breaks=breaks)
+    encoded = network.encode(voice, sentence.phones, breaks=breaks)
     words = [sentence.words[i] for i in local]
-    scales = _duration_scales(engine, voice, encoded, local, words, parameters)
+    scales = _duration_scales(voice, encoded, local, words, parameters)
     units = stretched(encoded.lengths, encoded.owner, dict(zip(local, scales, strict=True)), rate=parameters.rate)
-    f0_hz, energy = engine.predict(voice, encoded, units)
-    slots = _slots(engine, encoded, units, local, breaks)
-    shapes = _shapes(engine, encoded, units, local, words, slots)
-    sonorant = engine.sonorant(encoded, units)
+    f0_hz, energy = network.predict(voice, encoded, units)
+    slots = _slots(encoded, units, local, breaks)
+    wanted: Sequence[Measured] = [shape[k] for k in sounding] if shape else [{}] * len(sounding)
+    shapes = _shapes(encoded, units, local, words, slots, wanted)
+    sonorant = network.sonorant(encoded, units)
     voiced = (f0_hz > contour.VOICED_HZ) | (sonorant & (energy > _AUDIBLE))
     f0_hz, pitches = contour.plan(f0_hz, voiced, shapes, parameters)
-    gains = [parameters.emph_energy if "<emph>" in word.markers else 1.0 for word in words]
+    gains = [_gain(word, one, parameters) for word, one in zip(words, wanted, strict=True)]
     energy = raised(energy, shapes, gains)
     shaped = np.zeros(len(voiced), dtype=bool)
     for shape in shapes:
         shaped[shape.start : shape.end] = contour.has_shape(shape.markers)
-    samples = engine.render(voice, encoded, units, f0_hz, energy, rng, steady=voiced & (sonorant | shaped))
+    samples = network.render(voice, encoded, units, f0_hz, energy, rng, steady=voiced & (sonorant | shaped))
     targets = {
         k: Target(*(dataclasses.astuple(pitch) if pitch else (None,) * 4), scale, gain)
         for k, pitch, scale, gain in zip(sounding, pitches, scales, gains, strict=True)
@@ -99,9 +85,8 @@ def say(
 
 
 def _duration_scales(
-    engine: ModuleType,
-    voice: Any,
-    encoded: Any,
+    voice: network.Voice,
+    encoded: network.Encoded,
     local: Sequence[int],
     words: Sequence[MarkedWord],
     parameters: SpeakParameters,
@@ -109,12 +94,14 @@ def _duration_scales(
     """How much longer each word is made: the emphasised, those too short for their pitch to be heard, and short ones
     before a pause, where speech slows down and a lone “a” would go unheard.
     """
+    if not any(word.markers for word in words):
+        return [1.0] * len(words)
     units = stretched(encoded.lengths, encoded.owner, {}, rate=parameters.rate)
-    f0_hz, _ = engine.predict(voice, encoded, units)
+    f0_hz, _ = network.predict(voice, encoded, units)
     scales = []
-    for n, (start_s, end_s) in enumerate(_bounds(engine, encoded, units, local)):
-        frames = f0_hz[round(start_s / engine.FRAME_S) : round(end_s / engine.FRAME_S)]
-        voiced_s = max(1, int((frames > contour.VOICED_HZ).sum())) * engine.FRAME_S
+    for n, (start_s, end_s) in enumerate(_bounds(encoded, units, local)):
+        frames = f0_hz[round(start_s / network.FRAME_S) : round(end_s / network.FRAME_S)]
+        voiced_s = max(1, int((frames > contour.VOICED_HZ).sum())) * network.FRAME_S
         tokens, following = words[n].markers, words[n + 1].markers if n + 1 < len(words) else ()
         scale = max(1.0, _needed_s(tokens, following, parameters) / voiced_s)
         scale *= parameters.emph_duration if "<emph>" in tokens else 1.0
@@ -144,12 +131,13 @@ def stretched(lengths: np.ndarray, owner: np.ndarray, scales: Mapping[int, float
     return np.array(units, dtype=np.int64)
 
 
-def _bounds(engine: ModuleType, encoded: Any, units: np.ndarray, local: Sequence[int]) -> list[tuple[float, float]]:
+def _bounds(encoded: network.Encoded, units: np.ndarray, local: Sequence[int]) -> list[tuple[float, float]]:
     """(start, end) of each word in s: each begins where the one before it ends, but with its own sounds after a pause.
 
     (The network says a pitch for silences, too: a word that began in one would do half of its movement unheard.)
     """
-    at_s = np.concatenate([[0], np.cumsum(units)]) * (engine.FRAME_S * engine.FRAMES_PER_UNIT) - engine.BOUNDARY_LEAD_S
+    unit_s = network.FRAME_S * network.FRAMES_PER_UNIT
+    at_s = np.concatenate([[0], np.cumsum(units)]) * unit_s - network.BOUNDARY_LEAD_S
     bounds: list[tuple[float, float]] = []
     after = 0
     for word in local:
@@ -162,48 +150,58 @@ def _bounds(engine: ModuleType, encoded: Any, units: np.ndarray, local: Sequence
 
 
 def _slots(
-    engine: ModuleType, encoded: Any, units: np.ndarray, local: Sequence[int], breaks: Sequence[int]
+    encoded: network.Encoded, units: np.ndarray, local: Sequence[int], breaks: Sequence[int]
 ) -> list[pieces.Slot]:
     """The place before each word but the first."""
-    unit_s = engine.FRAME_S * engine.FRAMES_PER_UNIT
+    unit_s = network.FRAME_S * network.FRAMES_PER_UNIT
     at_s = np.concatenate([[0.0], np.cumsum(units) * unit_s])
     slots = []
     for before, word in pairwise(local):
         last = np.flatnonzero(encoded.owner == before)[-1]
         first = np.flatnonzero(encoded.owner == word)[0]
-        seconds = at_s[last] - engine.BOUNDARY_LEAD_S, at_s[first + 1], at_s[last + 1] - engine.BOUNDARY_LEAD_S
-        start, end, boundary = (max(0, round(s * engine.SAMPLE_RATE)) for s in seconds)
+        seconds = at_s[last] - network.BOUNDARY_LEAD_S, at_s[first + 1], at_s[last + 1] - network.BOUNDARY_LEAD_S
+        start, end, boundary = (max(0, round(s * network.SAMPLE_RATE)) for s in seconds)
         punctuated = any(c not in _SPACES for c in encoded.phones[last + 1 : first])
         slots.append(pieces.Slot((start, end), boundary, word in breaks, punctuated))
     return slots
 
 
 def _shapes(
-    engine: ModuleType,
-    encoded: Any,
+    encoded: network.Encoded,
     units: np.ndarray,
     local: Sequence[int],
     words: Sequence[MarkedWord],
     slots: Sequence[pieces.Slot],
+    wanted: Sequence[Measured],
 ) -> list[contour.Shape]:
     """The words on the frame grid."""
     meets = [True, *(slot.pause or slot.punctuated for slot in slots), True]  # phrases meet before these words
-    ends = np.cumsum(units) * engine.FRAMES_PER_UNIT - round(engine.BOUNDARY_LEAD_S / engine.FRAME_S)
+    ends = np.cumsum(units) * network.FRAMES_PER_UNIT - round(network.BOUNDARY_LEAD_S / network.FRAME_S)
     shapes = []
-    bounds = _bounds(engine, encoded, units, local)
+    bounds = _bounds(encoded, units, local)
     for n, (word, (start_s, end_s), marked) in enumerate(zip(local, bounds, words, strict=True)):
-        vowel = _stressed_vowel(engine, encoded, word)
+        vowel = _stressed_vowel(encoded, word)
         stress = int(ends[vowel]) - int(units[vowel])  # its middle: a unit is two frames
-        frames = max(0, round(start_s / engine.FRAME_S)), round(end_s / engine.FRAME_S)
-        shapes.append(contour.Shape(*frames, stress, marked.markers, meets[n], meets[n + 1]))
+        frames = max(0, round(start_s / network.FRAME_S)), round(end_s / network.FRAME_S)
+        asked = (wanted[n].get(name) for name in ("f0_level_st", "f0_slope_st"))
+        shapes.append(contour.Shape(*frames, stress, marked.markers, meets[n], meets[n + 1], *asked))
     return shapes
 
 
-def _stressed_vowel(engine: ModuleType, encoded: Any, word: int) -> int:
+def _gain(word: MarkedWord, wanted: Measured, parameters: SpeakParameters) -> float:
+    """What a vowel's log energy is multiplied by, in an unmarked word as far as it may be."""
+    energy_db = wanted.get("energy_db")
+    if contour.has_shape(word.markers) or energy_db is None:
+        return parameters.emph_energy if "<emph>" in word.markers else 1.0
+    bounded = min(max(energy_db, -parameters.energy_limit_db), parameters.energy_limit_db)
+    return 1.0 + bounded * _NEPER_PER_DB / _USUAL_ENERGY
+
+
+def _stressed_vowel(encoded: network.Encoded, word: int) -> int:
     """The phone with the word's main stress, else its first vowel, else its first phone."""
     at = np.flatnonzero(encoded.owner == word)
     stressed = [k + 1 for k in at[:-1] if encoded.phones[k] == "ˈ"]
-    vowels = [k for k in at if encoded.phones[k] in engine.VOWELS]
+    vowels = [k for k in at if encoded.phones[k] in network.VOWELS]
     return int((stressed or vowels or [at[0]])[0])
 
 

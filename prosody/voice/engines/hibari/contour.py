@@ -29,7 +29,10 @@ _MICRO = 0.3  # share kept of the movement within a syllable
 
 @dataclass(frozen=True)
 class Shape:
-    """A word on the frame grid: its frames [start, end), where its stress lies, its markers, its place in a phrase."""
+    """A word on the frame grid: its frames [start, end), where its stress lies, its markers, its place in a phrase.
+
+    level_st, slope_st: how it is to lie and move if it has no pitch of its own; None: as the voice itself would.
+    """
 
     start: int
     end: int
@@ -37,6 +40,8 @@ class Shape:
     markers: tuple[str, ...]
     opens_phrase: bool = False
     closes_phrase: bool = False
+    level_st: float | None = None
+    slope_st: float | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,7 @@ def has_shape(tokens: Sequence[str]) -> bool:
 
 
 def _calm(shape: Shape, inside: np.ndarray, rest: np.ndarray, parameters: SpeakParameters) -> list[tuple[float, float]]:
-    """Knots of an unmarked word: the voice's own movement, bounded in level and range.
+    """Knots of an unmarked word: the voice's own movement, or that asked for, bounded in level and range.
 
     The last word of a phrase, where the voice likes to fall, is held closer.
     """
@@ -171,9 +176,11 @@ def _calm(shape: Shape, inside: np.ndarray, rest: np.ndarray, parameters: SpeakP
     height = np.array([np.median(rest[part]) for part in thirds])
     half = parameters.range_limit_st / (4 if shape.closes_phrase else 2)
     middle = np.median(height)
+    asked = middle if shape.level_st is None else shape.level_st
     bound = parameters.level_limit_st / (2 if shape.closes_phrase else 1)
-    level = np.clip(middle, -bound, bound)
-    height = level + np.clip(height - middle, -half, half)
+    level = np.clip(asked, -bound, bound)
+    moved = height - middle if shape.slope_st is None else np.linspace(-0.5, 0.5, len(at)) * shape.slope_st
+    height = level + np.clip(moved, -half, half)
     at = np.concatenate([inside[:1], at, inside[-1:]])  # level to its very ends, whatever its neighbours do
     return list(zip(at.tolist(), np.pad(height, 1, mode="edge").tolist(), strict=True))
 

@@ -1,4 +1,4 @@
-"""The built-in voice: `hibari-tts` 0.2.1, with its network cut open where durations, pitch and energy pass through.
+"""The network of the built-in voice, `hibari-tts` 0.2.1, cut open where durations, pitch and energy pass through.
 
 The network is one ONNX graph. It is cut at three tensors into three stages that run one after the other:
 
@@ -27,7 +27,6 @@ import numpy as np
 
 from prosody.errors import ProsodyError
 
-NAME = "hibari"
 VOICE = "hibari-tts 0.2.1, af_heart"
 VERSION = "0.2.1"
 SAMPLE_RATE = 24_000

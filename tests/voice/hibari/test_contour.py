@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from prosody.voice import contour
-from prosody.voice.contour import Shape
+from prosody.voice.engines.hibari import contour
+from prosody.voice.engines.hibari.contour import Shape
 from prosody.voice.parameters import SpeakParameters
 
 PARAMETERS = SpeakParameters()
@@ -112,3 +112,22 @@ def test_before_a_silence_pitch_is_held_to_the_words_very_end():
         f0_hz, _ = contour.plan(np.full(2 * WORD, 190.0), voiced, shapes, PARAMETERS)
         ends.append(12 * np.log2(f0_hz[WORD - 3] / f0_hz[WORD // 2]))
     assert ends[1] > ends[0] + 0.3
+
+
+def test_an_unmarked_word_moves_as_it_is_asked_but_never_as_a_marker_does():
+    n_frames = WORD * 3
+    voiced = np.ones(n_frames, dtype=bool)
+
+    def line(**asked):
+        middle = Shape(WORD, 2 * WORD, WORD + 12, (), **asked)
+        shapes = [Shape(0, WORD, 12, (), True), middle, Shape(2 * WORD, n_frames, 2 * WORD + 12, ())]
+        f0_hz, _ = contour.plan(np.full(n_frames, 190.0), voiced, shapes, PARAMETERS)
+        return 12 * np.log2(f0_hz[WORD : 2 * WORD] / 190)
+
+    usual = line()
+    assert np.array_equal(line(level_st=None), usual)
+    assert np.median(line(level_st=0.4) - usual) == pytest.approx(0.4, abs=0.1)
+    assert slope(line(slope_st=0.8)) - slope(usual) == pytest.approx(0.8, abs=0.4)
+    for asked in ({"level_st": 30.0}, {"level_st": -30.0}, {"slope_st": 30.0}, {"slope_st": -30.0}):
+        moved = line(**asked) - usual
+        assert 0.3 < np.abs(moved).max() <= PARAMETERS.level_limit_st + PARAMETERS.range_limit_st / 2 + 0.1

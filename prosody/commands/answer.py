@@ -1,0 +1,133 @@
+"""The commands that answer: one question, or one's own words, once; or in a dialogue."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prosody.commands import bar, marking, print_json, tell
+from prosody.commands.text import decoded, load, marked_text, wav_name
+
+if TYPE_CHECKING:
+    from prosody.lm.base import Base
+    from prosody.lm.checkpoint import Adapter
+    from prosody.markers import MarkedText
+    from prosody.workflow.answers import MarkedAnswer
+
+
+def answer(arguments: Namespace) -> int:
+    """Answer one question, mark one's own words, or, interactively, one question after another."""
+    if arguments.interactive:
+        from prosody.commands.dialogue import dialogue
+
+        return dialogue(arguments)
+    out = wav_name(arguments.speak) if arguments.speak is not None else None
+    own = marked_text(arguments.text) if arguments.text is not None else None
+    check(arguments.question or "", arguments.points, out, arguments.overwrite, own=own)
+    how = marking.options(arguments)
+    adapter, composer = load(arguments.adapter), load_composer(arguments)
+    if own is None:
+        found = composed(arguments.question, arguments.points, adapter, arguments, composer=composer)
+    else:
+        from prosody.workflow.answers import mark_own
+
+        found = mark_own(own, adapter, how, question=arguments.question or "", points=arguments.points)
+    if out is not None:
+        found = spoken(found, out, arguments)
+    show(found, arguments, out)
+    return 0
+
+
+def check(
+    question: str, points: list[str], out: Path | None, overwrite: bool, *, own: MarkedText | None = None
+) -> None:
+    """Raise ProsodyError for a mistake before the work, not after it. own: words that need no question."""
+    from prosody.errors import ProsodyError
+    from prosody.lm.answer import check_asked
+
+    for text in (question, *points):
+        decoded(text, "question and points")
+    if own is not None and not own.words:
+        raise ProsodyError(None, "text", "there are no words in it", "give the words to mark")
+    check_asked(question if own is None else question or "own words", points)
+    if out is not None:
+        from prosody.voice.speak import check_out
+
+        check_out(out, overwrite=overwrite)
+
+
+def composed(
+    question: str,
+    points: list[str],
+    adapter: Adapter,
+    arguments: Namespace,
+    *,
+    composer: Base | None = None,
+    seed: int | None = None,
+) -> MarkedAnswer:
+    """A composed and marked answer; its sentences are shown on a terminal as they come."""
+    from prosody.lm.answer import ComposeParameters
+    from prosody.workflow.answers import write_answer
+
+    how = ComposeParameters(
+        mode="free" if arguments.free else "anchored",
+        max_words=arguments.max_words,
+        seed=arguments.seed if seed is None else seed,
+    )
+    placed = marking.options(arguments)
+    with _streamed(len(points) + 2) as on_sentence:
+        return write_answer(question, points, adapter, how, composer=composer, marking=placed, on_sentence=on_sentence)
+
+
+@contextmanager
+def _streamed(n_sentences: int) -> Iterator[Callable[[str, int | None], None]]:
+    """What shows sentences as they come, where stderr is a terminal, over a bar with the time left."""
+    with bar("composing") as shown:
+        said = []
+
+        def on_sentence(sentence: str, _point: int | None) -> None:
+            said.append(sentence)
+            if sys.stderr.isatty():
+                from tqdm import tqdm
+
+                tqdm.write(f"  {sentence}", file=sys.stderr)
+            shown(min(len(said) / n_sentences, 1.0))
+
+        yield on_sentence
+
+
+def load_composer(arguments: Namespace) -> Base | None:
+    """The model that composes, if one is named that isn't the adapter's base."""
+    if arguments.composer is None:
+        return None
+    from prosody.lm.base import load_base
+
+    return load_base(arguments.composer)
+
+
+def spoken(found: MarkedAnswer, out: Path, arguments: Namespace) -> MarkedAnswer:
+    """The answer spoken to `out`, and listened to."""
+    from prosody.workflow.answers import speak_answer
+
+    return speak_answer(found, out, engine=arguments.engine, seed=arguments.seed, overwrite=arguments.overwrite)
+
+
+def show(found: MarkedAnswer, arguments: Namespace, out: Path | None = None) -> None:
+    """The answer on stdout; what became of its points and markers on stderr."""
+    from prosody.notebook.show import marked_ansi
+
+    if arguments.json:
+        told = {**found.as_json(), "audio_file": str(out) if out else None}
+        print_json(told, lines=arguments.interactive)
+        return
+    print(marked_ansi(found.marked.text, color=sys.stdout.isatty()), flush=True)
+    for point, covered in zip(found.answer.points, found.answer.covered, strict=True):
+        tell(f"point {'taken up' if covered else 'left out'}: {point}")
+    if found.heard is not None:
+        survival = found.heard["survival"].values()
+        heard, written = (sum(entry[key] for entry in survival) for key in ("heard", "written"))
+        tell(f"spoken: {out}, {heard} of {written} markers heard again")

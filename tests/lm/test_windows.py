@@ -1,0 +1,94 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prosody.lm import windows
+from prosody.lm.checkpoint import load_adapter
+from prosody.lm.mark import mark, mark_all
+from prosody.lm.windows import blend_weights, layout, probabilities
+
+NOUNS = ("river", "bridge", "letter", "garden", "window", "morning", "city", "story")
+
+
+def text_of(n_words, *, start=0):
+    """A text in which hardly a stretch is like another."""
+    words = []
+    for k in range(start, start + n_words):
+        words.append(("We", "saw", "the", NOUNS[k * k % 8] + ",", "and", "never", "found", "it.")[k % 8])
+    return words
+
+
+@given(st.integers(0, 400), st.integers(1, 60), st.data())
+def test_windows_cover_a_text_evenly(n_words, size, data):
+    overlap = data.draw(st.integers(0, size - 1))
+    found = layout(n_words, size=size, overlap=overlap)
+    assert [k for k in range(n_words) if not any(a <= k < b for a, b in found)] == []
+    assert all(b - a == min(size, n_words) for a, b in found)
+    assert all(one[1] - other[0] >= overlap for one, other in pairwise(found))
+    steps = [other[0] - one[0] for one, other in pairwise(found)]
+    assert not steps or max(steps) - min(steps) <= 1
+
+
+@given(st.integers(1, 400), st.integers(3, 60))
+def test_one_window_fades_into_the_next(n_words, size):
+    found = layout(n_words, size=size, overlap=size // 3)
+    weights = [np.zeros(n_words) for _ in found]
+    for row, (a, b) in zip(weights, found, strict=True):
+        row[a:b] = blend_weights(a, b, n_words)
+    shares = np.array(weights) / np.sum(weights, axis=0)
+    assert np.isfinite(shares).all()
+    assert np.abs(np.diff(shares, axis=1)).max(initial=0) <= 1 / (size // 3) + 1e-9
+
+
+def test_windows_are_twice_as_long_as_in_training_where_there_is_room(adapter):
+    assert windows.window_size(adapter, adapter.model) == 90
+    for learned, size in ((100, 200), (200, 256), (300, 300)):  # GPT-2 reads 1,024 tokens
+        other = replace(adapter, card=adapter.card | {"window_words": learned})
+        assert windows.window_size(other, other.model) == size
+    twice = replace(adapter, card=adapter.card | {"window_words": 100, "reading": "twice"})
+    assert windows.window_size(twice, twice.model) == 128
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(0, 150), min_size=1, max_size=5), st.sampled_from((1, 300, 100_000)))
+def test_what_is_read_together_changes_nothing(adapter, lengths, at_once):
+    texts = [text_of(n, start=7 * n) for n in lengths]
+    together = probabilities(texts, adapter, adapter.model, tokens_at_once=at_once)
+    for words, table in zip(texts, together, strict=True):
+        (alone,) = probabilities([words], adapter, adapter.model, tokens_at_once=1)
+        assert table.shape == (len(words), 7)
+        np.testing.assert_allclose(table, alone, atol=1e-5)
+
+
+def test_many_texts_are_marked_as_each_alone(adapter):
+    texts = [" ".join(text_of(n, start=n)) for n in (3, 120, 8, 40, 0)]
+    assert [str(one) for one in mark_all(texts, adapter)] == [str(mark(text, adapter)) for text in texts]
+
+
+def test_two_windows_are_blended_where_both_know_a_word(adapter):
+    words = text_of(120)
+    whole = probabilities([words], adapter, adapter.model)[0]
+    first, second = (probabilities([words[a:b]], adapter, adapter.model)[0] for a, b in ((0, 90), (30, 120)))
+    np.testing.assert_allclose(whole[:30], first[:30], atol=1e-5)
+    np.testing.assert_allclose(whole[90:], second[60:], atol=1e-5)
+    share = (np.arange(60) + 0.5)[:, None] / 60
+    np.testing.assert_allclose(whole[30:90], (1 - share) * first[30:] + share * second[:60], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_near_a_join_a_trained_model_tells_what_it_tells_in_one_window(trained_smollm2):
+    """No further off than when the one window is moved by as many words as the overlap has."""
+    words = text_of(60) + text_of(140, start=3)
+    adapter = load_adapter(trained_smollm2)
+    model, size = adapter.model, windows.window_size(adapter, adapter.model)
+    joined = probabilities([words[: 2 * size - 30]], adapter, model)[0]
+    join = size - 15
+    near = slice(join - 15, join + 15)
+    (true,) = probabilities([words[join - size // 2 : join + size // 2]], adapter, model)
+    (moved,) = probabilities([words[join - size // 2 - 30 : join + size // 2 - 30]], adapter, model)
+    true, moved = true[size // 2 - 15 : size // 2 + 15], moved[size // 2 + 15 : size // 2 + 45]
+    assert np.abs(joined[near] - true).mean() <= np.abs(moved - true).mean()
