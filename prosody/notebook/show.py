@@ -36,9 +36,7 @@ def side_by_side(words: Sequence[str], ways: Mapping[str, Sequence[Sequence[str]
 
     blocks = []
     for title, slots in ways.items():
-        marked = MarkedText(
-            tuple(MarkedWord(w, markers.canonical(m)) for w, m in zip(words, slots, strict=True)), None
-        )
+        marked = MarkedText(tuple(MarkedWord(w, markers.canonical(m)) for w, m in zip(words, slots, strict=True)), None)
         blocks.append(f"<p><b>{html.escape(title)}</b></p>{marked_html(marked)}")
     return HTML("".join(blocks))
 
