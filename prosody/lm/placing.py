@@ -19,6 +19,7 @@ from prosody.errors import ProsodyError
 from prosody.markers import MarkedWord
 
 MOST_EXPRESSIVE = 2.0
+_BOLDER = 4  # by what the least probability is divided at the most expressive
 LEAST = 0.05  # beneath it, markers fall on other speakers' pauses and prominent words no more often than by chance
 PLACED = "placed"
 WRITTEN = "written"  # by the user
@@ -94,7 +95,8 @@ def thresholds(probabilities: Mapping[str, np.ndarray], rule: Rule) -> dict[str,
     probabilities: marker → [shape=(n_slots,)]. At expressiveness 1 a marker is placed as often as the speaker would in
     so many words, or more often where the adapter is sure of more; other values scale that number. Whatever the number,
     no marker is placed where it is less likely than in one of the speaker's slots picked blindly (there the text speaks
-    against it), or than `LEAST`. Thresholds never rise with expressiveness. What the user wrote changes none of them.
+    against it), or than `LEAST`; above 1 these bounds fall, to a quarter at 2. Thresholds never rise with
+    expressiveness. What the user wrote changes none of them.
     """
     found = dict.fromkeys(markers.TOKENS, math.inf)
     if rule.threshold is not None:
@@ -110,9 +112,13 @@ def thresholds(probabilities: Mapping[str, np.ndarray], rule: Rule) -> dict[str,
 
 
 def _floor(rule: Rule, token: str) -> float:
-    """The probability under which a marker is improbable."""
+    """The probability under which a marker is improbable; who asks for more than the speaker's rate gets bolder ones.
+
+    Nothing is known of a marker that the speaker never uses.
+    """
     rate = rule.rates[token]
-    return min(max(rate, LEAST), rule.sure) if rate else rule.sure  # nothing is known of one that is never used
+    bolder = _BOLDER ** max(rule.expressiveness - 1, 0)
+    return min(max(rate, LEAST) / bolder, rule.sure) if rate else rule.sure
 
 
 def place(

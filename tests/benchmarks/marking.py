@@ -252,7 +252,7 @@ def main() -> None:
     parser.add_argument("--adapter", type=Path, required=True)
     parser.add_argument("--base-model", help="in place of the adapter's")
     parser.add_argument("--dataset", type=Path)
-    parser.add_argument("--helsinki", type=Path, help="the folder of dev.txt")
+    parser.add_argument("--helsinki", type=Path, help="a file of that corpus, or the folder of dev.txt")
     parser.add_argument("--text", type=Path)
     parser.add_argument("--words", type=int, default=1000)
     parser.add_argument("--written", type=int, default=100, help="words of token-by-token generation")
@@ -272,7 +272,8 @@ def main() -> None:
 def measured(adapter: Adapter, given: argparse.Namespace) -> dict[str, Any]:
     """The parts that are asked for, as far as there is data for them."""
     own = [w.text for one in read_script() for w in markers.parse(one.text).words]
-    read = [one.words for one in bench.read(given.helsinki / "dev.txt")] if given.helsinki else []
+    path = given.helsinki / "dev.txt" if given.helsinki and given.helsinki.is_dir() else given.helsinki
+    read = [one.words for one in bench.read(path)] if path else []
     step = max(len(read) // given.sentences, 1) if given.sentences else 1
     read = read[::step][: given.sentences]
     others = [word for words in read for word in words] or own
@@ -282,7 +283,7 @@ def measured(adapter: Adapter, given: argparse.Namespace) -> dict[str, Any]:
     if "speed" in given.only:
         found["speed"] = speed(adapter, own[: given.words], rounds=given.rounds, n_written=given.written)
     if "joins" in given.only:
-        found["joins"] = joins(adapter, others, n_joins=given.joins)
+        found["joins"] = joins(adapter, others if len(others) > 400 else own, n_joins=given.joins)
     if "held_out" in given.only and given.dataset:
         held = [w for s in dataset.load(given.dataset).segments if s.split == "val" for w in s.words]
         written = [tuple(w.markers) for w in held]

@@ -64,6 +64,19 @@ def test_settings(run, tmp_path):
         run("settings", tmp_path / "dataset", "--epochs", "2")
 
 
+def test_marking(run, trained, tmp_path):
+    save_book(tmp_path / "dataset", rule_book(12, measured=True))
+    asked = ("--adapter", trained.folder, "--dataset", tmp_path / "dataset", "--helsinki", "CORPUS")
+    told, out = run("marking", *asked, "--words", "100", "--written", "8", "--rounds", "1", "--joins", "1")
+    assert told["helsinki"]["words_changed"] == 0
+    assert told["speed"]["batches_change"]["decisions"] == 0
+    assert told["joins"]["0"]["mean"] > 0
+    ways = told["held_out"]["ways"]
+    assert ways["expressiveness 0.5"]["per_100_words"] < ways["expressiveness 1"]["per_100_words"]
+    assert "words/s" in out
+    assert "0 changed" in out
+
+
 def test_tasks(run):
     told, out = run("tasks", "CORPUS", "--words", "60", "--parts", "1")
     assert "completion" in out

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,8 @@ from prosody.errors import ProsodyError
 from prosody.lm import slots
 from prosody.lm.corpus import tokenized
 from prosody.lm.lora import LoraParameters, attach, row_vectors
-from prosody.lm.mark import mark
-from prosody.markers import BY_TOKEN, TOKENS
+from prosody.lm.mark import mark, mark_again
+from prosody.markers import BY_TOKEN, KINDS, TOKENS
 
 TEXT = "We crossed the garden, and never closed a window. We saw the road, and never found a story."
 
@@ -121,6 +122,62 @@ def test_the_same_text_is_marked_the_same(adapter):
     mark("Something else.", adapter)
     mark(TEXT, adapter, untuned=True)
     assert mark(TEXT, adapter) == one
+
+
+options = st.fixed_dictionaries(
+    {},
+    optional={
+        "expressiveness": st.floats(0, 2),
+        "allow": st.lists(st.sampled_from(TOKENS)),
+        "forbid": st.lists(st.sampled_from(TOKENS)),
+    },
+)
+
+
+@settings(max_examples=20)
+@given(texts, options)
+def test_the_same_text_is_marked_anew_without_reading_it(adapter, text, how):
+    assert mark_again(mark(text, adapter), adapter, **how) == mark(text, adapter, **how)
+
+
+@settings(max_examples=20)
+@given(texts, options)
+def test_what_the_options_place_keeps_words_and_written_markers(adapter, text, how):
+    before, after = markers.parse(text), mark(text, adapter, **how).text
+    permitted = set(how.get("allow", TOKENS)) - set(how.get("forbid", ()))
+    for old, new in zip(before.words, after.words, strict=True):
+        assert new.text == old.text
+        assert set(old.markers) <= set(new.markers) <= set(old.markers) | permitted
+    assert markers.parse(markers.render(after)) == after
+
+
+@settings(max_examples=30)
+@given(texts, st.floats(0, 2), st.floats(0, 2))
+def test_more_expressive_marks_all_that_less_does(adapter, text, one, other):
+    less, more = (mark(text, adapter, expressiveness=e).text for e in sorted((one, other)))
+    assert all(set(a.markers) <= set(b.markers) for a, b in zip(less.words, more.words, strict=True))
+
+
+def test_with_no_expressiveness_only_what_is_written_stands(adapter):
+    text = "We <emph> crossed the garden, and never closed it."
+    assert str(mark(text, adapter, expressiveness=0)) == text
+
+
+def test_everything_is_told_as_json(adapter):
+    marked = mark(f"<emph> {TEXT}", adapter, forbid=["pause_long"])
+    told = json.loads(json.dumps(marked.as_json(), allow_nan=False))
+    assert told["marked"] == str(marked)
+    assert told["plain"] == TEXT
+    assert told["thresholds"]["<pause_long>"] is None
+    for word, found in zip(told["words"], marked.text.words, strict=True):
+        assert (word["text"], tuple(word["markers"])) == (found.text, found.markers)
+        for kind in KINDS:
+            of_kind = [p for t, p in word["probabilities"].items() if BY_TOKEN[t].kind == kind]
+            assert word["nothing"][kind] + sum(of_kind) == pytest.approx(1, abs=1e-5)
+        for token, reason in word["reasons"].items():
+            if reason == "placed":
+                assert word["probabilities"][token] >= told["thresholds"][token]
+    assert told["words"][0]["reasons"]["<emph>"] == "written"
 
 
 def test_marked_text_is_as_good_as_its_writing(adapter):

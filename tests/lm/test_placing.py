@@ -57,7 +57,8 @@ def test_as_many_as_the_speaker_would_place_unless_the_text_is_against_it(table,
         slots = [k for k in range(n) if is_likeliest[token][k] and (k or BY_TOKEN[token].kind != "pause")]
         sure = sum(table[token][k] >= 0.4 for k in slots)
         wanted = math.floor(level * max(RATES[token] * n, sure) + 0.5)
-        could = sum(table[token][k] >= max(RATES[token], placing.LEAST) for k in slots)
+        least = max(RATES[token], placing.LEAST) / 4 ** max(level - 1, 0)
+        could = sum(table[token][k] >= least for k in slots)
         here = [table[token][k] for k, t in found if t == token]
         ties = sum(table[token][k] == min(here) for k in slots) - 1 if here else 0
         assert min(wanted, could) <= len(here) <= min(wanted, could) + ties
