@@ -121,7 +121,7 @@ def compose(
         decoder.read(asked)
         generator = torch.Generator(decoder.device).manual_seed(parameters.seed)
         writer = _Writer(decoder, question, parameters, generator, on_sentence)
-        (writer.freely if parameters.mode == "free" else writer.around)(points)
+        writer.around(() if parameters.mode == "free" else points)
     text = "".join(sentence for sentence, _ in writer.said).strip()
     told = tuple((sentence.strip(), point) for sentence, point in writer.said)
     return Answer(question, points, text, tuple(covers(text, p) for p in points), told)
@@ -194,17 +194,13 @@ class _Writer:
         self.free(_OPENINGS, about=content(self.question))
         if points:
             self.through(points)
-        self.freely((), closing=True)
+        self.close()
 
-    def freely(self, points: Sequence[str], *, closing: bool = False) -> None:
-        """Sentence after sentence until the answer is as long as it may be; `closing`: at least one, as a close."""
-        begun = self.n_words
-        while not self.said or self.n_words + _WORDS[1] < self.parameters.max_words:
-            last = self.n_words + 2 * _WORDS[1] >= self.parameters.max_words
-            starts = _OPENINGS if not self.said else _CLOSINGS if closing and last else _FURTHER
-            self.free(starts, about=content(self.question))
-        if closing and self.n_words == begun:
-            self.free(_CLOSINGS, about=content(self.question))
+    def close(self) -> None:
+        """Further sentences as long as there is room for them, and one that closes."""
+        while self.n_words + 2 * _WORDS[1] <= self.parameters.max_words:
+            self.free(_FURTHER, about=content(self.question))
+        self.free(_CLOSINGS, about=content(self.question))
 
     def free(self, starts: Sequence[str], *, about: frozenset[str]) -> None:
         """One sentence as the model likes it; it begins with one of `starts`."""
@@ -265,11 +261,12 @@ class _Writer:
         """How good a sentence is: likely, short enough to say, about the matter, nothing said twice, no assistant."""
         words, said = text.split(), content("".join(sentence for sentence, _ in self.said))
         own = content(text)
+        twice = any(own <= content(sentence) for sentence, _ in self.said)
         again = len((own & said) - about) / max(1, len(own))
         length = max(0, _WORDS[0] - len(words)) + max(0, len(words) - _WORDS[1])
         told = text.lower().replace("’", "'")
         assistant = any(phrase in told for phrase in _ASSISTANT)
-        return logprob - again - 0.08 * length + 0.5 * bool(own & about) - 5 * assistant
+        return logprob - again - 2 * twice - 0.08 * length + 0.5 * bool(own & about) - 5 * assistant
 
 
 def _cut(drawn: Drawn) -> Drawn:
