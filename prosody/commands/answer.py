@@ -36,8 +36,6 @@ def answer(arguments: Namespace) -> int:
         from prosody.workflow.answers import mark_own
 
         found = mark_own(own, adapter, how, question=arguments.question or "", points=arguments.points)
-    if out is not None:
-        found = spoken(found, out, arguments)
     show(found, arguments, out)
     return 0
 
@@ -110,24 +108,34 @@ def load_composer(arguments: Namespace) -> Base | None:
 
 
 def spoken(found: MarkedAnswer, out: Path, arguments: Namespace) -> MarkedAnswer:
-    """The answer spoken to `out`, and listened to."""
+    """The answer spoken to `out`, and listened to; tells what can't be spoken, and which markers can be heard."""
     from prosody.workflow.answers import speak_answer
 
-    return speak_answer(found, out, engine=arguments.engine, seed=arguments.seed, overwrite=arguments.overwrite)
+    how = {"engine": arguments.engine, "seed": arguments.seed, "overwrite": arguments.overwrite}
+    with bar("speaking and listening") as progress:
+        found = speak_answer(found, out, **how, progress=progress)
+    for note in found.spoken.notes:
+        tell(note)
+    survival = found.heard["survival"].values()
+    heard, written = (sum(entry[key] for entry in survival) for key in ("heard", "written"))
+    tell(f"spoken: {out}, {heard} of {written} markers heard again")
+    return found
 
 
-def show(found: MarkedAnswer, arguments: Namespace, out: Path | None = None) -> None:
-    """The answer on stdout; what became of its points and markers on stderr."""
+def show(found: MarkedAnswer, arguments: Namespace, out: Path | None = None) -> MarkedAnswer:
+    """The answer on stdout, and spoken to `out` if it is given; what becomes of points and markers on stderr.
+
+    As text it is shown before it is spoken, which may fail.
+    """
     from prosody.notebook.show import marked_ansi
 
+    if not arguments.json:
+        print(marked_ansi(found.marked.text, color=sys.stdout.isatty()), flush=True)
+        for point, covered in zip(found.answer.points, found.answer.covered, strict=True):
+            tell(f"point {'taken up' if covered else 'left out'}: {point}")
+    if out is not None:
+        found = spoken(found, out, arguments)
     if arguments.json:
         told = {**found.as_json(), "audio_file": str(out) if out else None}
         print_json(told, lines=arguments.interactive)
-        return
-    print(marked_ansi(found.marked.text, color=sys.stdout.isatty()), flush=True)
-    for point, covered in zip(found.answer.points, found.answer.covered, strict=True):
-        tell(f"point {'taken up' if covered else 'left out'}: {point}")
-    if found.heard is not None:
-        survival = found.heard["survival"].values()
-        heard, written = (sum(entry[key] for entry in survival) for key in ("heard", "written"))
-        tell(f"spoken: {out}, {heard} of {written} markers heard again")
+    return found

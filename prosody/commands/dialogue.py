@@ -93,11 +93,9 @@ class Session:
         out = self._wav(self.count + 1) if self.arguments.speak is not None else None
         answer.check(question, points, out, self.arguments.overwrite)
         found = answer.composed(question, points, self.adapter, self.arguments, composer=self.composer, seed=self.seed)
-        if out is not None:
-            found = answer.spoken(found, out, self.arguments)
         self.last = found
         self.count += 1
-        answer.show(found, self.arguments, out)
+        self.last = answer.show(found, self.arguments, out)
 
     def _wav(self, n: int) -> Path:
         """Where the `n`th answer is spoken to."""
@@ -115,7 +113,8 @@ class Session:
         last, out = self._latest(), wav_name(name) if name else self._wav(max(self.count, 1))
         check_out(out, overwrite=self.arguments.overwrite)
         self.last = answer.spoken(last, out, self.arguments)
-        answer.show(self.last, self.arguments, out)
+        if self.arguments.json:
+            answer.show(self.last, self.arguments)
 
     def _mark(self, words: str) -> None:
         from prosody import markers

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from prosody.markers import MarkedText
     from prosody.voice.speak import Spoken
 
+_SPEAKING = 0.2  # share of the time that speaking takes, listening the rest
+
 
 @dataclass(frozen=True)
 class MarkedAnswer:
@@ -190,21 +192,33 @@ def speak_answer(
     seed: int = 0,
     listen_back: bool = True,
     overwrite: bool = False,
+    progress: Callable[[float], None] | None = None,
 ) -> MarkedAnswer:
     """Speak a written answer to the WAV `out` and listen which of its markers can be heard, against its plain render.
 
+    progress: called with the share that is done.
     Raises ProsodyError if `out` exists and `overwrite` is false, or can't be written.
     """
     from prosody.voice.speak import speak
 
     begun = time.perf_counter()
-    spoken = speak(written.marked.text, out=out, engine=engine, seed=seed, overwrite=overwrite)
+    tell = progress or (lambda _: None)
+    of_speaking = _SPEAKING if listen_back else 1.0
+    spoken = speak(
+        written.marked.text,
+        out=out,
+        engine=engine,
+        seed=seed,
+        overwrite=overwrite,
+        progress=lambda done, of: tell(of_speaking * done / of),
+    )
     seconds = (written.seconds_to_first_sound or 0.0) + time.perf_counter() - begun
     heard = None
     if listen_back:
         from prosody.voice.listen import listen_to_spoken
 
-        heard = listen_to_spoken(out, written.marked.text, engine=engine, seed=seed)
+        told = {"progress": lambda share: tell(_SPEAKING + (1 - _SPEAKING) * share)}
+        heard = listen_to_spoken(out, written.marked.text, engine=engine, seed=seed, **told)
     asked = {**written.asked, "engine": engine, "voice_seed": seed}
     return replace(
         written, asked=asked, spoken=spoken, heard=heard, audio_file=out.name, seconds_to_first_sound=seconds
