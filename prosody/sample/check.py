@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from prosody import files, markers
+from prosody.errors import ProsodyError
 from prosody.markers import MarkedText
 from prosody.sample.build import SampleFiles
 
@@ -73,11 +74,15 @@ class Heard:
 def check_truth(paths: SampleFiles) -> dict[str, MarkerCheck]:
     """How far each of the seven markers can be heard in the corpus, by token.
 
-    Raises ProsodyError if a file of the corpus is missing or broken.
+    Raises ProsodyError if a file of the corpus is missing or broken, or was voiced by an earlier version.
     """
     import soundfile
 
+    from prosody.voice.parameters import SpeakParameters
+
     truth = files.read_json(paths.truth)
+    if set(truth["parameters"]) != {field.name for field in dataclasses.fields(SpeakParameters)}:
+        raise ProsodyError(paths.truth, "parameters", "are those of an earlier voice", "voice the corpus anew")
     text = markers.parse(files.read_text(paths.transcript), path=paths.transcript)
     samples, rate = soundfile.read(paths.audio, dtype="float32")
     times = np.array([[word["start"], word["end"]] for word in truth["words"]])

@@ -119,6 +119,15 @@ def test_check_truth_of_an_empty_folder_is_one_line(tmp_path):
         build.check_truth(tmp_path)
 
 
+def test_a_corpus_of_an_earlier_voice_is_one_line(tmp_path):
+    truth = build.write_sample(tmp_path, answers=1).truth
+    told = json.loads(truth.read_text(encoding="utf-8"))
+    told["parameters"]["rms_db"] = told["parameters"].pop("loudness_lufs")
+    truth.write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(ProsodyError, match=r"sample_truth\.json: parameters: are those of an earlier voice"):
+        build.check_truth(tmp_path)
+
+
 @pytest.mark.slow
 def test_the_whole_corpus_is_twelve_minutes_and_does_what_it_says(tmp_path):
     corpus = build.write_sample(tmp_path)
