@@ -46,7 +46,7 @@ _MARKER = re.compile("(?:" + "|".join(markers.TOKENS) + ") ")
 def speed(adapter: Adapter, words: Sequence[str], *, rounds: int, n_written: int) -> dict[str, Any]:
     """Words a second of each way, round by round, and what batches change."""
     marked = mark(" ".join(words[:n_written]), adapter)
-    ways: dict[str, Callable[[], float]] = {
+    ways: dict[str, Callable[[], tuple[float, float]]] = {
         "marked": lambda: _rate(len(words), lambda: windows.probabilities([words], adapter, adapter.model)),
         "one window a pass": lambda: _rate(
             len(words), lambda: windows.probabilities([words], adapter, adapter.model, tokens_at_once=1)
@@ -54,9 +54,12 @@ def speed(adapter: Adapter, words: Sequence[str], *, rounds: int, n_written: int
         "token by token": lambda: _rate(n_written, lambda: write(adapter, marked)),
     }
     found: dict[str, list[float]] = {name: [] for name in [*ways, "peak GFLOP/s"]}
+    of_processor: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
-            found[name].append(way())
+            rates = way()
+            found[name].append(rates[0])
+            of_processor[name].append(rates[1])
         found["peak GFLOP/s"].append(peak_flops() / 1e9)
     batched, alone = (windows.probabilities([words], adapter, adapter.model, tokens_at_once=n)[0] for n in (None, 1))
     n_tokens = sum(map(len, tokenized(words, adapter.tokenizer)))
@@ -66,6 +69,7 @@ def speed(adapter: Adapter, words: Sequence[str], *, rounds: int, n_written: int
         "tokens": n_tokens,
         "gflop_a_word": 2e-9 * sum(matrices) * n_tokens / len(words),
         "words_per_s": found,
+        "words_per_processor_s": of_processor,
         "batches_change": {
             "probability": float(np.abs(batched - alone).max()),
             "decisions": int((decided(batched) != decided(alone)).sum()),
@@ -73,10 +77,11 @@ def speed(adapter: Adapter, words: Sequence[str], *, rounds: int, n_written: int
     }
 
 
-def _rate(n_words: int, work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+def _rate(n_words: int, work: Callable[[], object]) -> tuple[float, float]:
+    """Words a second, and words a second of one processor's time, which others on the machine change little."""
+    begun, used = time.perf_counter(), time.process_time()
     work()
-    return n_words / (time.perf_counter() - begun)
+    return n_words / (time.perf_counter() - begun), n_words / (time.process_time() - used)
 
 
 def write(adapter: Adapter, marked: Marked) -> None:
@@ -223,7 +228,8 @@ def lines(found: dict[str, Any]) -> Iterable[str]:
         pairs = zip(told["words_per_s"]["marked"], told["words_per_s"]["token by token"], strict=True)
         ratio = statistics.median(a / b for a, b in pairs)
         for name in ("marked", "one window a pass", "token by token"):
-            yield f"  {name:20}{middle[name]:8.1f} words/s"
+            used = statistics.median(told["words_per_processor_s"][name])
+            yield f"  {name:20}{middle[name]:8.1f} words/s{used:8.1f} words/s of processor time"
         yield f"  marked / token by token: {ratio:.1f}"
         share = middle["marked"] * told["gflop_a_word"] / middle["peak GFLOP/s"]
         yield f"  a matrix product reaches {middle['peak GFLOP/s']:.0f} GFLOP/s; marking {100 * share:.0f} % of it"
