@@ -99,7 +99,8 @@ def _slot(k: int, tokens: Sequence[str], place: str, told: str, by_hand: bool) -
     line = f"{place}: {names}{' (set by hand)' if by_hand else ''}{f'; {told}' if told else ''}"
     kinds = f"ps-slot{' ps-hand' if by_hand else ''}{'' if tokens else ' ps-empty'}"
     shown = held or '<span class="ps-gap">·</span>'
-    data = f'data-slot="{k}" data-told="{html.escape(line)}" aria-label="{html.escape(line)}"'
+    picked = " ".join(str(1 + TOKENS.index(token)) for token in tokens)
+    data = f'data-slot="{k}" data-picked="{picked}" data-told="{html.escape(line)}" aria-label="{html.escape(line)}"'
     return f'<span role="button" class="{kinds}" {data}>{shown}</span>'
 
 

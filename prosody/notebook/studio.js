@@ -43,7 +43,8 @@
 
   function place(root) {
     const sheet = root.querySelector(".ps-sheet"), palette = root.querySelector(".ps-palette");
-    const at = root.querySelector(".ps-at");
+    const at = root.querySelector(".ps-at"), picked = (at?.dataset.picked ?? "").split(" ");
+    for (const pick of root.querySelectorAll(".ps-pick")) pick.setAttribute("aria-pressed", picked.includes(pick.dataset.pick));
     if (!sheet?.classList.contains("ps-open") || !at || !palette) return;
     const box = sheet.getBoundingClientRect(), slot = at.getBoundingClientRect();
     palette.style.left = `${Math.max(0, Math.min(slot.left - box.left, box.width - palette.offsetWidth - 8))}px`;
@@ -83,7 +84,14 @@
   // the sound
 
   const sounds = (root) => [...root.querySelectorAll(".ps-audio-marked, .ps-audio-plain")];
-  const sound = (root) => sounds(root)[state(root).plain ? 1 : 0];
+  const sound = (root) => {
+    const own = state(root), [marked, plain] = sounds(root);
+    if (own.plain && !plain) {
+      own.plain = false; // another answer, whose plain render isn't there yet
+      root.classList.remove("ps-plain");
+    }
+    return own.plain ? plain : marked;
+  };
   const isLoaded = (audio) => audio && audio.readyState > 0 && isFinite(audio.duration) && audio.duration > 0;
 
   function highlight(root) {

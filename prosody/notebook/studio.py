@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from prosody.voice.speak import Spoken
 
 _EXPORTS = {"wav": "WAV", "text": "Marked text", "ssml": "SSML", "textgrid": "TextGrid"}
+_VOICES = {"hibari": "built-in (hibari)", "espeak": "espeak-ng"}
 _KEYS = (
     ("Enter", "in the question composes"),
     ("Tab", "goes on to the text"),
@@ -109,15 +110,12 @@ class Studio(widgets.VBox):
         self.points = _classed(widgets.VBox(), "ps-points")
         more = widgets.Button(description="Add a point", icon="plus")
         more.on_click(lambda _: self.add_point(focus=True))
-        names = {"hibari": "built-in (hibari)", "espeak": "espeak-ng"}
-        self.voice = widgets.Dropdown(
-            options=[(names.get(name, name), name) for name in self._desk.engines], description="voice"
-        )
-        self.expressiveness = widgets.FloatSlider(
-            value=1.0, min=0, max=2, step=0.25, description="expressiveness", style={"description_width": "96px"}
-        )
-        self.length = widgets.IntSlider(value=70, min=10, max=300, step=10, description="words")
-        self.seed = widgets.BoundedIntText(value=0, max=2**53, description="seed", layout=widgets.Layout(width="170px"))
+        voices = [(_VOICES.get(name, name), name) for name in self._desk.engines]
+        self.voice = widgets.Dropdown(options=voices, **_named("voice", "230px"))
+        self.length = widgets.IntSlider(value=70, min=10, max=300, step=10, **_named("words", "230px"))
+        self.seed = widgets.BoundedIntText(value=0, max=2**53, **_named("seed", "130px"))
+        how_much = {"value": 1.0, "min": 0, "max": 2, "step": 0.25}
+        self.expressiveness = widgets.FloatSlider(**how_much, **_named("expressiveness", "290px"))
         self.buttons: dict[str, widgets.Button] = {
             "compose": self._button("Compose", "pencil", self._compose, "primary"),
             "mark": self._button("Mark again", "tags", self._mark_again),
@@ -138,8 +136,8 @@ class Studio(widgets.VBox):
         where = widgets.HTML('<span class="ps-where-told"></span>')
         silent = {"value": b"", "format": "mp3", "autoplay": False, "loop": False}
         self.audio = {name: _classed(widgets.Audio(**silent), f"ps-audio-{name}") for name in ("marked", "plain")}
-        which = widgets.HTML('<span class="ps-which"></span>')
-        self.player = _classed(widgets.HBox([*self.audio.values(), which]), "ps-player")
+        self._which = widgets.HTML('<span class="ps-which"></span>')
+        self.player = _classed(widgets.HBox(), "ps-player")
         keys = " · ".join(f"<kbd>{name}</kbd> {html.escape(what)}" for name, what in _KEYS)
         self.survival = widgets.HTML()
         self._middle = [
@@ -219,8 +217,11 @@ class Studio(widgets.VBox):
             self._desk.mark_again(self.expressiveness.value)
 
     def _change(self, act: Callable[[], Any]) -> None:
+        n = len(self._desk.history)
         with self._at_work("", ""):
             act()
+            if len(self._desk.history) > n:
+                self._say("What was spoken stays among the answers so far; this is a new one.")
 
     def _undo(self) -> None:
         with self._at_work("", "Undone."):
@@ -253,13 +254,13 @@ class Studio(widgets.VBox):
 
     @contextmanager
     def _at_work(self, before: str, after: str) -> Iterator[None]:
-        """Buttons rest while something is done; a mistake is one line, and the answer is what the desk says it is."""
-        for button in self.buttons.values():
-            button.disabled = True
+        """A mistake is one line, and the answer is what the desk says it is. Buttons pale, but keep their focus."""
+        if before:
+            self.add_class("ps-busy")
         self._say(before)
         try:
             yield
-            if after or not before:
+            if after:
                 self._say(after)
         except ProsodyError as error:
             self._say(str(error), wrong=True)
@@ -269,8 +270,7 @@ class Studio(widgets.VBox):
             self._say(f"This is a bug in the program: {type(error).__name__}: {error}", wrong=True)
             raise
         finally:
-            for button in self.buttons.values():
-                button.disabled = False
+            self.remove_class("ps-busy")
             self._show()
 
     def _say(self, line: str, *, wrong: bool = False) -> None:
@@ -287,16 +287,24 @@ class Studio(widgets.VBox):
             more = {"by_hand": now.by_hand, "probabilities": now.probabilities}
             self.answer.value = sheet.sheet_html(now.text, **more, times=spoken, plain_times=plain)
         self.taken_up.value = sheet.points_html(now.points) if now else ""
-        for name, sound in (("marked", now and now.spoken), ("plain", now and now.plain)):
-            self.audio[name].value = self._sound(f"{now.name} {name}", sound) if sound is not None else b""
-        self.player.layout.display = None if now and now.spoken is not None else "none"
+        self._show_sounds({"marked": now and now.spoken, "plain": now and now.plain})
         self.survival.value = survival_table(now.heard).data if now and now.heard else ""
         self._show_history()
 
-    def _sound(self, key: str, sound: Spoken) -> bytes:
-        if key not in self._packed:
-            self._packed[key] = live.mp3(sound.samples, sound.sample_rate)
-        return self._packed[key]
+    def _show_sounds(self, sounds: Mapping[str, Spoken | None]) -> None:
+        """Players of those there are; an empty one would be an error in the page."""
+        there = []
+        for name, sound in sounds.items():
+            if sound is not None:
+                key = f"{self._desk.current.name} {name}"
+                if key not in self._packed:
+                    self._packed[key] = live.mp3(sound.samples, sound.sample_rate)
+                self.audio[name].value = self._packed[key]
+                there.append(self.audio[name])
+        if there:
+            there.append(self._which)
+        if list(self.player.children) != there:
+            self.player.children = there
 
     def _show_history(self) -> None:
         """A button for each answer; those there are stay, so that the focus does."""
@@ -307,7 +315,7 @@ class Studio(widgets.VBox):
             buttons.append(button)
         for number, (button, one) in enumerate(zip(buttons, history, strict=True)):
             button.description = f"{'▸' if number == self._desk.at else ' '} {sheet.title(one, number + 1)}"
-            button.button_style = "info" if number == self._desk.at else ""
+            (button.add_class if number == self._desk.at else button.remove_class)("ps-current")
         if len(buttons) != len(self.past.children):
             self.past.children = buttons
 
@@ -338,6 +346,12 @@ def _script(own: str) -> widgets.Output:
 def _classed(widget: widgets.DOMWidget, name: str) -> Any:
     widget.add_class(name)
     return widget
+
+
+def _named(name: str, width: str) -> dict[str, Any]:
+    """A control's name, as wide as it is."""
+    layout = widgets.Layout(width=width, margin="2px")
+    return {"description": name, "style": {"description_width": "initial"}, "layout": layout}
 
 
 def _row(*children: widgets.Widget) -> widgets.HBox:
