@@ -175,7 +175,10 @@
 
   window.addEventListener("keydown", (event) => {
     const root = rootOf(event.target);
-    if (!root || !event.target.closest(".ps-answer")) return;
+    if (!root) return;
+    // JupyterLab reads keys outside of text fields as orders (d, d deletes the cell) unless the focused element says this
+    event.target.toggleAttribute("data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey));
+    if (!event.target.closest(".ps-answer")) return;
     const act = key(root, event);
     if (!act) return;
     event.preventDefault();
@@ -216,7 +219,6 @@
   function dress(root) {
     if (root.dataset.dressed) return;
     root.dataset.dressed = "yes";
-    root.dataset.lmSuppressShortcuts = "true"; // d, d must not delete the cell
     const answer = root.querySelector(".ps-answer"), status = root.querySelector(".ps-status");
     const field = root.querySelector(".ps-wire input");
     answer.tabIndex = 0;
