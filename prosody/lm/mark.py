@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from prosody import markers
+from prosody.errors import ProsodyError
 from prosody.lm import placing, windows
 from prosody.markers import MarkedText, MarkedWord
 
@@ -123,7 +124,46 @@ def mark_again(
     pairs = zip(marked.text.words, marked.reasons, strict=True)
     words = tuple(MarkedWord(w.text, tuple(t for t in w.markers if why[t] == placing.WRITTEN)) for w, why in pairs)
     table = np.array([[one[token] for token in markers.TOKENS] for one in marked.probabilities])
-    return _decided(MarkedText(words, marked.text.final), table.reshape(-1, len(markers.TOKENS)), rule)
+    again = _decided(MarkedText(words, marked.text.final), table.reshape(-1, len(markers.TOKENS)), rule)
+    for k, why in enumerate(marked.reasons):
+        if placing.REMOVED in why.values():
+            again = set_slot(again, k, marked.text.words[k].markers)
+    return again
+
+
+def set_slot(marked: Marked, slot: int, tokens: Iterable[str]) -> Marked:
+    """The same text with exactly `tokens` in one slot: they count as the user's, and so does each kind left empty.
+
+    slot: number of the word it stands before, from 0; the number of words for the one after the last.
+    Raises ProsodyError for a slot that isn't there, for markers that exclude each other or are none, and for one that
+    can't stand after the last word.
+    """
+    n, where = len(marked.text.words), f"slot {slot}"
+    if not 0 <= slot <= n:
+        raise ProsodyError(None, where, "is not in the text", f"give a number from 0 to {n}")
+    try:
+        chosen = markers.canonical(tokens)
+    except ValueError as error:
+        raise ProsodyError(None, where, str(error), "choose one of a kind: pause, pitch, <emph>") from error
+    if slot == n:
+        if any(markers.BY_TOKEN[token].kind != "pause" for token in chosen):
+            raise ProsodyError(None, "after the last word", "only a pause may stand", "choose a pause")
+        return replace(marked, text=replace(marked.text, final=chosen[0] if chosen else None))
+    words, reasons = list(marked.text.words), list(marked.reasons)
+    words[slot] = replace(words[slot], markers=chosen)
+    kinds = {markers.BY_TOKEN[token].kind for token in chosen}
+    reasons[slot] = {
+        token: placing.WRITTEN if token in chosen else placing.TAKEN if one.kind in kinds else placing.REMOVED
+        for token, one in markers.BY_TOKEN.items()
+    }
+    return replace(marked, text=replace(marked.text, words=tuple(words)), reasons=tuple(reasons))
+
+
+def by_hand(marked: Marked) -> frozenset[int]:
+    """The slots, by number, in which a marker is the user's, or was taken out by the user."""
+    own = {placing.WRITTEN, placing.REMOVED}
+    found = {k for k, why in enumerate(marked.reasons) if own & set(why.values())}
+    return frozenset(found | ({len(marked.text.words)} if marked.text.final else set()))
 
 
 def _rule(

@@ -23,6 +23,7 @@ _BOLDER = 4  # by what the least probability is divided at the most expressive
 LEAST = 0.05  # beneath it, markers fall on other speakers' pauses and prominent words no more often than by chance
 PLACED = "placed"
 WRITTEN = "written"  # by the user
+REMOVED = "removed"  # by the user, who left this kind empty
 BELOW = "below"  # its threshold
 TAKEN = "kind taken"  # by a marker of its kind: the user's, or a likelier one
 LESS = "less likely"  # than another of its kind, which was below its own threshold

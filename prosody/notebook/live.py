@@ -154,12 +154,16 @@ def sound(samples: np.ndarray, sample_rate: int, label: str) -> str:
     """
     import html
 
-    import soundfile
-
     if not len(samples):
         return ""
+    source = f"data:audio/mpeg;base64,{base64.b64encode(mp3(samples, sample_rate)).decode('ascii')}"
+    return f'<audio controls aria-label="{html.escape(label)}" style="height:32px;width:230px" src="{source}"></audio>'
+
+
+def mp3(samples: np.ndarray, sample_rate: int) -> bytes:
+    """Sound as a small MP3 file. samples [shape=(n,)]: mono, -1..1, at least one."""
+    import soundfile
+
     packed = io.BytesIO()
     soundfile.write(packed, samples, sample_rate, format="MP3", subtype="MPEG_LAYER_III")
-    data = base64.b64encode(packed.getvalue()).decode("ascii")
-    source = f"data:audio/mpeg;base64,{data}"
-    return f'<audio controls aria-label="{html.escape(label)}" style="height:32px;width:230px" src="{source}"></audio>'
+    return packed.getvalue()

@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,30 @@ curve = live.LossCurve(interactive=True)
 for k in range(1, 9):
     curve.step(Step(k, 8, 1, k == 8, 1 / k, None, 1e-3, 60, 50.0, 0.5, 1.0, 2.0))
     time.sleep(0.5)
+"""
+
+WATCH = """() => {
+    window.coming = [];
+    new MutationObserver(() => {
+        const text = document.querySelector('.ps-coming')?.textContent.split('…')[0].trim();
+        if (text && text !== window.coming.at(-1)) window.coming.push(text);
+    }).observe(document.querySelector('.ps-answer'), { childList: true, subtree: true });
+}"""
+STUDIO = f"""
+import sys
+sys.path.append({str(ROOT / "tests" / "lm")!r})
+from pathlib import Path
+from lm_data import CARD, write_babbler
+from prosody import markers
+from prosody.lm.base import load_base
+from prosody.lm.checkpoint import load_adapter, save_adapter
+from prosody.lm.lora import LoraParameters, attach
+from prosody.notebook.studio import studio
+from prosody.workflow.desk import Desk
+folder = Path("STUDIO_FOLDER")
+base = load_base(str(write_babbler(folder / "base", (" I", " walk", " here", "."))))
+save_adapter(attach(base, LoraParameters(r=2))[0], base, folder / "adapter", card=CARD)
+studio(Desk(load_adapter(folder / "adapter"), folder / "studio"))
 """
 
 
@@ -147,8 +172,8 @@ def test_run_all_in_lab_from_the_top(page, lab, notebook, stage, metric):
     assert (ROOT / "notebooks" / notebook).read_bytes() == before
 
 
-def test_the_live_loss_curve_grows_in_lab(page, lab):
-    _open(page, lab[0], "03_train_lora.ipynb")
+def _run_code(page, code: str) -> None:
+    """Run code in a new cell of the open notebook."""
     run = """code => {
         const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
         app.commands.execute('notebook:insert-cell-below').then(() => {
@@ -156,9 +181,75 @@ def test_the_live_loss_curve_grows_in_lab(page, lab):
             app.commands.execute('notebook:run-cell');
         });
     }"""
-    page.evaluate(run, LIVE)
+    page.evaluate(run, code)
+
+
+def test_the_live_loss_curve_grows_in_lab(page, lab):
+    _open(page, lab[0], "03_train_lora.ipynb")
+    _run_code(page, LIVE)
     n_drawn = "document.querySelector('.js-plotly-plot')?._fullData?.[0]?.x?.length"
     page.wait_for_function(f"{n_drawn} >= 3", timeout=60_000)
     page.wait_for_function(f"{n_drawn} == 8", timeout=60_000)
     assert not _failed(page)
     assert page.locator(".js-plotly-plot").count() == 1
+
+
+def test_the_studio_by_keyboard_alone(page, lab, tmp_path):
+    _open(page, lab[0], "03_train_lora.ipynb")
+    _run_code(page, STUDIO.replace("STUDIO_FOLDER", tmp_path.as_posix()))
+    page.wait_for_function("document.querySelector('.ps-answer')?.tabIndex === 0", timeout=120_000)
+    n_cells, kept = len(_cells(page)), tmp_path / "studio" / "answers.json"
+
+    page.locator(".ps-question input").focus()
+    page.keyboard.type("Why <script>window.evil = 1</script>?")
+    page.keyboard.press("Enter")
+    page.locator(".ps-error", has_text="unknown marker <script>").wait_for()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("Why do you walk?")
+    page.keyboard.press("Tab")
+    page.keyboard.type("the old bridge")
+    page.keyboard.press("Shift+Tab")
+    page.evaluate(WATCH)
+    page.keyboard.press("Enter")
+    page.locator(".ps-slot").first.wait_for(timeout=60_000)
+    coming = page.evaluate("window.coming")
+    assert len(coming) >= 3  # sentence by sentence, not all at the end
+    assert all(longer.startswith(shorter) for shorter, longer in pairwise(coming))
+
+    for _ in range(40):  # Tab leads to the text
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('.ps-answer')"):
+            break
+    before = page.locator(".ps-word").all_inner_texts()
+    for key in ("Home", "ArrowRight", "ArrowRight", "3", "1", "ArrowRight", "7", "4", "d", "d", "ArrowRight", "5", "0"):
+        page.keyboard.press(key)
+    slot = page.locator(".ps-slot")
+    slot.nth(3).get_by_text("<pitch_high>").wait_for()
+    page.wait_for_function("document.querySelectorAll('.ps-slot')[4].matches('.ps-hand.ps-empty')")
+    assert slot.nth(2).inner_text().split() == ["<pause_long>", "<emph>"]
+    assert slot.nth(3).inner_text() == "<pitch_high>"  # it took the place of <pitch_falling>
+    assert page.locator(".ps-word").all_inner_texts() == before
+    assert len(_cells(page)) == n_cells  # d, d is no order to the notebook here
+
+    page.keyboard.press("Space")  # nothing is spoken yet, so that comes first
+    page.locator(".ps-status", has_text="Spoken and heard").wait_for(timeout=90_000)
+    page.keyboard.press("Space")
+    page.wait_for_function("Number(document.querySelector('.ps-now')?.dataset.word) >= 1", timeout=20_000)
+    page.wait_for_function("Number(document.querySelector('.ps-now')?.dataset.word) >= 3", timeout=20_000)
+    page.keyboard.press("Space")
+    page.wait_for_function("document.querySelector('.ps-audio-marked').paused")
+    spoken = page.evaluate("document.querySelector('.ps-now')?.dataset.word ?? null")
+    page.keyboard.press("a")
+    page.wait_for_function("document.querySelector('.ps-plain .ps-audio-plain')?.currentTime > 0")
+    times = page.evaluate("[...document.querySelectorAll('.ps-player audio')].map(one => one.currentTime)")
+    assert times[1] < times[0]  # the same word comes earlier where there is no pause before it
+    page.wait_for_function("spoken => spoken === (document.querySelector('.ps-now')?.dataset.word ?? null)", arg=spoken)
+
+    page.get_by_role("button", name="TextGrid").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Written:").wait_for()
+    (entry,) = json.loads(kept.read_text(encoding="utf-8"))
+    assert entry["by_hand"] == [2, 3, 4]
+    assert (kept.parent / f"{entry['name']}.TextGrid").is_file() and (kept.parent / entry["audio_file"]).is_file()
+    assert page.evaluate("window.evil") is None
+    assert not _failed(page)

@@ -95,3 +95,8 @@ def get(name: str) -> Engine:
     if name not in NAMES:
         raise ProsodyError(None, "engine", f"there is no engine “{name}”", f"use one of: {', '.join(NAMES)}")
     return cast(Engine, importlib.import_module(f"{__name__}.{name}"))
+
+
+def available() -> tuple[str, ...]:
+    """The names of the engines that can speak here: the built-in one, and espeak where it is installed."""
+    return tuple(name for name in NAMES if getattr(get(name), "is_installed", lambda: True)())

@@ -10,8 +10,11 @@ every word tells where it begins. The silences are then set to the lengths asked
 
 from __future__ import annotations
 
+import ctypes.util
+import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -48,6 +51,12 @@ _APPROXIMATED = {
     "<pitch_rising>": "the tune of a question, in which little rises",
     "<pitch_falling>": "the tune of an exclamation, which ends the phrase there",
 }
+
+
+def is_installed() -> bool:
+    """Whether espeak-ng seems to be here, as the package espeakng-loader or as the system's own."""
+    loader = importlib.util.find_spec("espeakng_loader")
+    return bool(loader or shutil.which("espeak-ng") or ctypes.util.find_library("espeak-ng"))
 
 
 def render(

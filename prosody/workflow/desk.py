@@ -1,0 +1,385 @@
+"""The desk: one answer after another composed, re-marked, set by hand, spoken, heard and kept. Without any widget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prosody import files, markers
+from prosody.dataset import Word
+from prosody.errors import ProsodyError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prosody.lm.answer import OnSentence
+    from prosody.lm.base import Base
+    from prosody.lm.checkpoint import Adapter
+    from prosody.lm.mark import Marked
+    from prosody.markers import MarkedText
+    from prosody.voice.speak import Spoken
+    from prosody.workflow.answers import MarkedAnswer
+
+RECORD = "answers.json"
+KINDS = {"wav": ".wav", "text": ".txt", "ssml": ".ssml", "textgrid": ".TextGrid"}
+"""What can be exported, and the suffix of its file."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """An answer as it lies on the desk.
+
+    name: of its files, without a suffix. written: the answer with its inputs. plain: the same words spoken without
+    markers, once they have been. at: when it got so, UTC. before: what it was before its last change.
+    """
+
+    name: str
+    written: MarkedAnswer
+    plain: Spoken | None = None
+    at: str = ""
+    before: Sheet | None = None
+
+    @property
+    def question(self) -> str:
+        """What was asked."""
+        return self.written.answer.question
+
+    @property
+    def points(self) -> tuple[tuple[str, bool], ...]:
+        """Each point, and whether the answer takes it up."""
+        return tuple(zip(self.written.answer.points, self.written.answer.covered, strict=True))
+
+    @property
+    def text(self) -> MarkedText:
+        """The answer's words with their markers."""
+        return self.written.marked.text
+
+    @property
+    def probabilities(self) -> tuple[dict[str, float], ...]:
+        """For each word that of each marker, {token: 0..1}."""
+        return self.written.marked.probabilities
+
+    @property
+    def by_hand(self) -> frozenset[int]:
+        """The slots that are the user's: they survive re-marking."""
+        from prosody.lm.mark import by_hand
+
+        return by_hand(self.written.marked)
+
+    @property
+    def asked(self) -> Mapping[str, Any]:
+        """How it was composed, marked and spoken."""
+        return self.written.asked
+
+    @property
+    def spoken(self) -> Spoken | None:
+        """Its sound, once it has been spoken."""
+        return self.written.spoken
+
+    @property
+    def heard(self) -> Mapping[str, Any] | None:
+        """What `voice.listen` says of the sound."""
+        return self.written.heard
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry in the record: the answer with its inputs, which slots are the user's, the files of its sound."""
+        plain = f"{self.name}_plain.wav" if self.plain else None
+        return {
+            "name": self.name,
+            "at": self.at,
+            **self.written.as_json(),
+            "by_hand": sorted(self.by_hand),
+            "plain_audio_file": plain,
+        }
+
+
+class Desk:
+    """Answers of one adapter, in a folder: `history`, of which `current` lies on top, and what can be done to it.
+
+    What has been spoken never changes: a change to a spoken answer puts a new one on the desk. Every change is kept at
+    once in the folder's answers.json, after the entries that it held before.
+    adapter: places the markers, and composes through its base. answers: lie on the desk from the start. composer:
+    another model to compose with.
+    """
+
+    def __init__(
+        self, adapter: Adapter, folder: Path, *, answers: Sequence[MarkedAnswer] = (), composer: Base | None = None
+    ) -> None:
+        self.folder = Path(folder)
+        self.history: tuple[Sheet, ...] = ()
+        self._adapter, self._composer, self._at = adapter, composer, -1
+        self._earlier: list[Any] | None = None
+        for written in answers:
+            self._lay(Sheet(self._new_name(), self._near(written), at=_now()))
+
+    @property
+    def current(self) -> Sheet | None:
+        """The answer on top; None where there is none yet."""
+        return self.history[self._at] if self.history else None
+
+    @property
+    def at(self) -> int:
+        """Its number in the history, from 0; -1 where there is none."""
+        return self._at
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """The engines that can speak here."""
+        from prosody.voice import engines
+
+        return engines.available()
+
+    def compose(
+        self,
+        question: str,
+        points: Sequence[str],
+        *,
+        max_words: int = 70,
+        seed: int = 0,
+        expressiveness: float = 1.0,
+        on_sentence: OnSentence | None = None,
+    ) -> Sheet:
+        """Write and mark a new answer. The options, and what is raised, are those of `answers.write_answer`."""
+        from prosody.lm.answer import ComposeParameters
+        from prosody.workflow.answers import write_answer
+
+        how = ComposeParameters(max_words=max_words, seed=seed)
+        marking = {"expressiveness": expressiveness}
+        more = {"composer": self._composer, "marking": marking, "on_sentence": on_sentence}
+        written = write_answer(question, points, self._adapter, how, **more)
+        return self._kept(self._lay(Sheet(self._new_name(), written, at=_now())))
+
+    def mark_again(self, expressiveness: float) -> Sheet:
+        """More markers or fewer (0 to 2) on the same words; slots that the user has set stay as they are.
+
+        Raises ProsodyError if there is no answer, or for a number out of its bounds.
+        """
+        from prosody.workflow.answers import mark_again
+
+        written = mark_again(self._latest().written, self._adapter, {"expressiveness": float(expressiveness)})
+        return self._changed(written)
+
+    def set_slot(self, slot: int, tokens: Iterable[str]) -> Sheet:
+        """Exactly these markers in one slot, by hand; no word changes. slot, and what is raised: as `lm.mark.set_slot`.
+
+        Raises ProsodyError if there is no answer, too.
+        """
+        from prosody.lm.mark import set_slot
+
+        written = self._latest().written
+        return self._changed(_marked(written, set_slot(written.marked, slot, tokens)))
+
+    def toggle(self, slot: int, token: str) -> Sheet:
+        """Put a marker into a slot, in place of one of its kind, or take it out if it stands there."""
+        here = self.slot(slot)
+        kind = markers.BY_TOKEN[token].kind
+        rest = [other for other in here if markers.BY_TOKEN[other].kind != kind]
+        return self.set_slot(slot, rest if token in here else [*rest, token])
+
+    def slot(self, slot: int) -> tuple[str, ...]:
+        """The markers of a slot of the current answer."""
+        text = self._latest().text
+        if slot == len(text.words):
+            return (text.final,) if text.final else ()
+        return text.words[slot].markers if 0 <= slot < len(text.words) else ()
+
+    def undo(self) -> Sheet:
+        """The answer as it was before its last change. Raises ProsodyError if nothing was changed."""
+        now = self._latest()
+        before = now.before
+        if before is None:
+            raise ProsodyError(None, None, "there is nothing to undo", "change a marker first")
+        known = [k for k, one in enumerate(self.history) if before.spoken and one.spoken and one.name == before.name]
+        if now.spoken is None:
+            rest = self.history[: self._at] + self.history[self._at + 1 :]
+            known = [k - (k > self._at) for k in known]
+            self.history = rest if known else (*rest[: self._at], before, *rest[self._at :])
+        elif not known:
+            self.history = (*self.history, replace(before, name=self._new_name(), at=_now()))
+        if known or now.spoken is not None:
+            self._at = known[0] if known else len(self.history) - 1
+        return self._kept(self.history[self._at])
+
+    def speak(self, engine: str = "hibari") -> Sheet:
+        """Speak the current answer with its markers into a WAV of the folder. With another engine than before, anew.
+
+        Raises ProsodyError if there is no answer, as `voice.speak` does, or if the folder cannot be written.
+        """
+        from prosody.workflow.answers import speak_answer
+
+        now = self._latest()
+        if now.spoken is not None and now.asked.get("engine") == engine:
+            return now
+        if now.spoken is not None:
+            bare = replace(now.written, spoken=None, heard=None, audio_file=None)
+            now = self._lay(Sheet(self._new_name(), bare, at=_now(), before=now.before))
+        out = self.folder / f"{now.name}.wav"
+        written = speak_answer(now.written, out, engine=engine, seed=_seed(now), listen_back=False)
+        return self._kept(self._put(replace(now, written=written, plain=None, at=_now())))
+
+    def listen(self) -> Sheet:
+        """Speak the same words without markers, too, and tell which markers can be heard against that.
+
+        Raises ProsodyError if the current answer has not been spoken, as `voice.listen` does, or if the folder cannot
+        be written.
+        """
+        from prosody.speech.audio import Audio
+        from prosody.voice.listen import listen
+        from prosody.voice.speak import speak
+
+        now = self._spoken()
+        if now.plain is None:
+            out = self.folder / f"{now.name}_plain.wav"
+            how = {"engine": now.asked.get("engine", "hibari"), "seed": now.spoken.seed, "plain": True}
+            now = self._put(replace(now, plain=speak(now.text, out=out, **how)))
+        if now.heard is None:
+            sounds = [
+                Audio(sound.samples, sound.sample_rate, Path(name), "", sound.sample_rate, 1)
+                for sound, name in ((now.spoken, f"{now.name}.wav"), (now.plain, f"{now.name}_plain.wav"))
+            ]
+            heard = listen(sounds[0], now.text, plain=sounds[1])
+            now = self._put(replace(now, written=replace(now.written, heard=heard)))
+        return self._kept(now)
+
+    def export(self, kind: str, name: str = "") -> Path:
+        """Write the current answer into the folder. kind: one of `KINDS`. name: of the file, without suffix.
+
+        Without a name it is the answer's, with a number where that is taken by something else. Returns the path.
+        Raises ProsodyError for a WAV or a TextGrid of an answer that has not been spoken, a name that is a path, and a
+        file that exists or cannot be written.
+        """
+        if kind not in KINDS:
+            raise ProsodyError(None, "export", f"{kind!r} is no kind of file", f"use one of: {', '.join(KINDS)}")
+        now = self._spoken() if kind in ("wav", "textgrid") else self._latest()
+        suffix, write = KINDS[kind], _WRITE[kind]
+        if name:
+            if Path(name).name != name or "\\" in name:
+                raise ProsodyError(name, None, "is a path", f"give a name alone; it is written into {self.folder}")
+            path = self.folder / (name if name.lower().endswith(suffix.lower()) else name + suffix)
+            write(path, now)
+            return path
+        if kind == "wav" and now.written.audio_file == f"{now.name}.wav" and (self.folder / f"{now.name}.wav").exists():
+            return self.folder / f"{now.name}.wav"
+        path, number = self.folder / (now.name + suffix), 2
+        while path.exists():
+            path, number = self.folder / f"{now.name}_{number}{suffix}", number + 1
+        write(path, now)
+        return path
+
+    def back(self, number: int) -> Sheet:
+        """Lay an earlier answer on top. number: in the history, from 0. Raises ProsodyError if there is none."""
+        if not 0 <= number < len(self.history):
+            raise ProsodyError(None, "history", f"holds no answer {number}", f"there are {len(self.history)}")
+        self._at = number
+        return self.history[number]
+
+    def _near(self, written: MarkedAnswer) -> MarkedAnswer:
+        """The answer with its sound's place told from this folder, where it lies in the one above."""
+        file = written.audio_file
+        if file and not (self.folder / file).exists() and (self.folder.parent / file).exists():
+            return replace(written, audio_file=f"../{file}")
+        return written
+
+    def _latest(self) -> Sheet:
+        if self.current is None:
+            raise ProsodyError(None, None, "there is no answer yet", "compose one first")
+        return self.current
+
+    def _spoken(self) -> Sheet:
+        if self._latest().spoken is None:
+            raise ProsodyError(None, None, "the answer has not been spoken", "speak it first")
+        return self._latest()
+
+    def _lay(self, sheet: Sheet) -> Sheet:
+        self.history = (*self.history, sheet)
+        self._at = len(self.history) - 1
+        return sheet
+
+    def _put(self, sheet: Sheet) -> Sheet:
+        """In place of the current one."""
+        self.history = (*self.history[: self._at], sheet, *self.history[self._at + 1 :])
+        return sheet
+
+    def _changed(self, written: MarkedAnswer) -> Sheet:
+        now = self._latest()
+        if now.spoken is None:
+            return self._kept(self._put(replace(now, written=written, at=_now(), before=now)))
+        return self._kept(self._lay(Sheet(self._new_name(), written, at=_now(), before=now)))
+
+    def _new_name(self) -> str:
+        """The first name that neither an answer on the desk has, nor a file in the folder."""
+        taken = {sheet.name for sheet in self.history}
+        if self.folder.is_dir():
+            taken |= {path.name.partition(".")[0] for path in self.folder.iterdir()}
+            taken |= {one["name"] for one in self._before() if isinstance(one, dict) and "name" in one}
+        number = 1
+        while f"answer_{number:02d}" in taken:
+            number += 1
+        return f"answer_{number:02d}"
+
+    def _before(self) -> list[Any]:
+        """What answers.json held before this desk. Raises ProsodyError if it cannot be read or is no list."""
+        if self._earlier is None:
+            path = self.folder / RECORD
+            found = files.read_json(path) if path.exists() else []
+            if not isinstance(found, list):
+                raise ProsodyError(path, None, "is not a list of answers", "move it away")
+            self._earlier = found
+        return self._earlier
+
+    def _kept(self, sheet: Sheet) -> Sheet:
+        entries = [*self._before(), *(one.as_json() for one in self.history)]
+        files.write_json(self.folder / RECORD, entries, overwrite=True)
+        return sheet
+
+
+def _marked(written: MarkedAnswer, marked: Marked) -> MarkedAnswer:
+    """The same answer with other markers; what was spoken of it is gone."""
+    from prosody.workflow.answers import MarkedAnswer
+
+    asked = {key: value for key, value in written.asked.items() if key not in ("engine", "voice_seed")}
+    return MarkedAnswer(written.answer, marked, written.adapter, asked)
+
+
+def _seed(sheet: Sheet) -> int:
+    return int(sheet.asked.get("seed", 0))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _write_wav(path: Path, sheet: Sheet) -> None:
+    from prosody.voice.speak import write
+
+    write(path, sheet.spoken)
+
+
+def _write_text(path: Path, sheet: Sheet) -> None:
+    files.write_text(path, f"{markers.render(sheet.text)}\n")
+
+
+def _write_ssml(path: Path, sheet: Sheet) -> None:
+    from prosody.voice.markup.compile import compile_markup
+
+    files.write_text(path, f"{compile_markup(sheet.text, 'ssml').text}\n")
+
+
+def _write_textgrid(path: Path, sheet: Sheet) -> None:
+    from prosody.interchange import textgrid
+    from prosody.interchange.annotation import Annotation
+    from prosody.interchange.tiers import to_textgrid
+
+    words = tuple(Word(w.text, w.start, w.end, w.markers) for w in sheet.spoken.words)
+    textgrid.write(path, to_textgrid(Annotation(words, sheet.text.final, sheet.spoken.duration)))
+
+
+_WRITE: dict[str, Callable[[Path, Sheet], None]] = {
+    "wav": _write_wav,
+    "text": _write_text,
+    "ssml": _write_ssml,
+    "textgrid": _write_textgrid,
+}

@@ -1,0 +1,208 @@
+import json
+
+import pytest
+from lm_data import CARD, write_babbler
+
+from prosody import markers
+from prosody.errors import ProsodyError
+from prosody.interchange import textgrid
+from prosody.voice.markup import read_ssml
+from prosody.workflow import answers
+from prosody.workflow.desk import Desk
+
+POINTS = ["the old bridge"]
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory):
+    """An untrained adapter on a tiny base that only says "I walk here."."""
+    from prosody.lm.base import load_base
+    from prosody.lm.checkpoint import load_adapter, save_adapter
+    from prosody.lm.lora import LoraParameters, attach
+
+    folder = tmp_path_factory.mktemp("babbler")
+    base = load_base(str(write_babbler(folder / "base", (" I", " walk", " here", "."))))
+    model, _, _ = attach(base, LoraParameters(r=2))
+    rates = {"rate_by_marker": dict.fromkeys(markers.TOKENS, 20.0), "threshold": 0.0}
+    save_adapter(model, base, folder / "adapter", card=CARD | rates)
+    return load_adapter(folder / "adapter")
+
+
+@pytest.fixture
+def desk(adapter, tmp_path):
+    return Desk(adapter, tmp_path / "studio")
+
+
+@pytest.fixture
+def laid(adapter, tmp_path):
+    """A desk on which plain words lie that nobody has to compose."""
+    return with_own_words(adapter, tmp_path / "studio")
+
+
+def with_own_words(adapter, folder):
+    own = answers.mark_own(markers.parse("I walk here, by the old bridge."), adapter, {"expressiveness": 0.0})
+    return Desk(adapter, folder, answers=[own])
+
+
+def composed(desk, **how):
+    return desk.compose("Why do you walk?", POINTS, **{"max_words": 10, "expressiveness": 0.0} | how)
+
+
+def record(desk):
+    return json.loads((desk.folder / "answers.json").read_text(encoding="utf-8"))
+
+
+def test_every_answer_is_kept_with_its_inputs(desk):
+    told = []
+    composed(desk, seed=3, on_sentence=lambda sentence, point: told.append(sentence))
+    composed(desk, seed=4)
+    first, second = record(desk)
+    assert " ".join(told) == first["plain"]
+    assert (first["question"], first["points"]) == ("Why do you walk?", [{"text": "the old bridge", "covered": True}])
+    assert [one["asked"]["seed"] for one in (first, second)] == [3, 4]
+    assert first["asked"]["expressiveness"] == 0.0
+    assert first["name"] != second["name"]
+
+
+def test_what_the_record_held_before_stays_in_front(adapter, desk):
+    composed(desk)
+    before = record(desk)
+    again = Desk(adapter, desk.folder)
+    composed(again)
+    assert record(again)[:1] == before
+    assert len({one["name"] for one in record(again)}) == 2
+
+
+def test_a_marker_set_by_hand_survives_re_marking_and_so_does_an_emptied_slot(laid):
+    desk, words = laid, markers.plain(laid.current.text)
+    assert sum(markers.counts(desk.current.text).values()) == 0
+    assert all(word.markers for word in desk.mark_again(2.0).text.words)
+    desk.set_slot(3, ())
+    desk.set_slot(4, ["<emph>", "<pause_long>"])
+    for expressiveness in (0.0, 2.0):
+        text = desk.mark_again(expressiveness).text
+        assert text.words[3].markers == ()
+        assert text.words[4].markers == ("<pause_long>", "<emph>")  # and no pitch marker: that was left out by hand
+        assert bool(text.words[1].markers) == (expressiveness > 0)
+        assert markers.plain(text) == words
+        assert desk.current.by_hand == {3, 4}
+    assert record(desk)[0]["by_hand"] == [3, 4]
+
+
+def test_toggling_replaces_one_of_its_kind_and_takes_itself_out(laid):
+    desk = laid
+    desk.toggle(1, "<pitch_high>")
+    desk.toggle(1, "<emph>")
+    assert desk.toggle(1, "<pitch_low>").text.words[1].markers == ("<pitch_low>", "<emph>")
+    assert desk.toggle(1, "<pitch_low>").text.words[1].markers == ("<emph>",)
+    last = len(desk.current.text.words)
+    assert desk.toggle(last, "<pause_short>").text.final == "<pause_short>"
+    with pytest.raises(ProsodyError, match="only a pause may stand"):
+        desk.toggle(last, "<emph>")
+    with pytest.raises(ProsodyError, match=f"slot {last + 1}: is not in the text"):
+        desk.toggle(last + 1, "<emph>")
+
+
+def test_undo_goes_back_change_by_change(laid):
+    desk, texts = laid, [laid.current.text]
+    texts += [desk.toggle(slot, "<emph>").text for slot in (0, 1, 2)]
+    for text in reversed(texts[:-1]):
+        assert desk.undo().text == text
+    assert record(desk)[0]["marked"] == markers.render(texts[0])
+    with pytest.raises(ProsodyError, match="nothing to undo"):
+        desk.undo()
+
+
+@pytest.fixture(scope="module")
+def spoken(adapter, tmp_path_factory):
+    """A desk with one answer that was changed, then spoken and heard; tests put more on it, never less."""
+    desk = with_own_words(adapter, tmp_path_factory.mktemp("spoken"))
+    desk.toggle(2, "<pause_long>")
+    desk.speak()
+    return desk, desk.listen()
+
+
+def test_speaking_writes_both_renders_and_hears_the_markers(spoken):
+    desk, sheet = spoken
+    assert sheet.heard["survival"]["<pause_long>"]["written"] == 1
+    assert sheet.spoken.duration > sheet.plain.duration + 0.5
+    entry = record(desk)[0]
+    for name in (entry["audio_file"], entry["plain_audio_file"]):
+        assert (desk.folder / name).stat().st_size > 1000
+    assert entry["survival"] == sheet.heard["survival"]
+    assert [word["text"] for word in entry["words"]] == [word.text for word in sheet.text.words]
+
+
+def test_what_was_spoken_never_changes(spoken):
+    desk, sheet = spoken
+    desk.back(0)
+    assert desk.speak() is desk.current  # nothing new to say
+    changed = desk.toggle(0, "<emph>")
+    assert changed.spoken is None and changed.name != sheet.name
+    assert desk.history[0].spoken is sheet.spoken
+    desk.toggle(1, "<emph>")
+    desk.undo()
+    assert desk.undo().spoken is sheet.spoken  # the spoken answer itself, not a copy of it
+    assert len(desk.history) == 1
+
+
+def test_undo_of_a_change_that_was_spoken_since_makes_a_new_answer(spoken):
+    desk, sheet = spoken
+    desk.back(0)
+    undone = desk.undo()
+    assert markers.counts(undone.text)["<pause_long>"] == 0
+    assert undone.spoken is None
+    assert desk.history[0].spoken is sheet.spoken
+
+
+def test_exports_say_the_same_as_the_answer(spoken, tmp_path):
+    desk, sheet = spoken
+    desk.back(0)
+    text, ssml, grid, wav = (desk.export(kind) for kind in ("text", "ssml", "textgrid", "wav"))
+    assert markers.parse(text.read_text(encoding="utf-8")) == sheet.text
+    assert read_ssml(ssml.read_text(encoding="utf-8")).marked == sheet.text
+    words = next(tier for tier in textgrid.read(grid).tiers if tier.name == "words").intervals
+    assert [w.text for w in words if w.text] == [w.text for w in sheet.text.words]
+    assert wav.name == record(desk)[0]["audio_file"]
+    assert desk.export("text") != text  # nothing is overwritten
+    assert desk.export("wav", "mine").name == "mine.wav"
+    with pytest.raises(ProsodyError, match=r"mine\.wav"):
+        desk.export("wav", "mine")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "a\\b"])
+def test_a_name_that_leads_elsewhere_is_refused(spoken, name):
+    with pytest.raises(ProsodyError, match="is a path"):
+        spoken[0].export("text", name)
+
+
+def test_mistakes_leave_the_answer_as_it_was(desk, laid):
+    for act in (desk.speak, desk.listen, desk.undo, lambda: desk.mark_again(1.0), lambda: desk.export("text")):
+        with pytest.raises(ProsodyError, match=r"there is (no answer yet|nothing)"):
+            act()
+    desk, sheet = laid, laid.current
+    mistakes = {
+        "question": lambda: desk.compose("", POINTS),
+        "<script>": lambda: desk.compose("Why <script>?", POINTS),
+        "expressiveness": lambda: desk.mark_again(3.0),
+        "spoken": lambda: desk.export("wav"),
+        "engine": lambda: desk.speak("nobody"),
+        "kind": lambda: desk.export("mp9"),
+        "no answer 7": lambda: desk.back(7),
+    }
+    for told, act in mistakes.items():
+        with pytest.raises(ProsodyError, match=told):
+            act()
+        assert desk.current is sheet
+
+
+def test_answers_may_lie_on_the_desk_from_the_start(adapter, tmp_path):
+    own = answers.mark_own(markers.parse("I <emph> walk here."), adapter, {"expressiveness": 0.0})
+    (tmp_path / "there.wav").write_bytes(b"")
+    own = answers.replace(own, audio_file="there.wav")
+    desk = Desk(adapter, tmp_path / "studio", answers=[own])
+    assert desk.current.by_hand == {1}
+    assert not desk.folder.exists()
+    desk.mark_again(0.0)
+    assert record(desk)[0]["marked"] == "I <emph> walk here."
+    assert Desk(adapter, tmp_path / "studio", answers=[own]).current.as_json()["audio_file"] == "../there.wav"
