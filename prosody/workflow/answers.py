@@ -118,29 +118,24 @@ def write_answers(
     parameters: ComposeParameters | None = None,
     *,
     own_words: str = "",
-    composer: str = "",
+    composer: Base | None = None,
     marking: Mapping[str, Any] | None = None,
     on_sentence: OnSentence | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[MarkedAnswer]:
     """Answers to several questions with their points.
 
-    own_words: marked in place of composing; they answer the first question. composer: the name of another model to
-    compose with. progress: called with (answers done, answers in all). The others as for `write_answer`.
+    own_words: marked in place of composing; they answer the first question. progress: called with (answers done,
+    answers in all). The others as for `write_answer`.
     """
     if own_words:
         question, points = asked[0] if asked else ("", ())
         return [mark_own(markers.parse(own_words), adapter, marking, question=question, points=points)]
-    other = None
-    if composer:
-        from prosody.lm.base import load_base
-
-        other = load_base(composer)
     written = []
     for question, points in asked:
         written.append(
             write_answer(
-                question, points, adapter, parameters, composer=other, marking=marking, on_sentence=on_sentence
+                question, points, adapter, parameters, composer=composer, marking=marking, on_sentence=on_sentence
             )
         )
         if progress:
