@@ -78,7 +78,8 @@ def mark(
     expressiveness: how many, from 0 (none) over 1 (the speaker's own rate, as far as the text gives occasion) to 2;
     what is placed at a lower value is placed at a higher one, too. allow, forbid: markers, as "<emph>" or "emph", that
     alone may be placed, and that may not. threshold: in place of expressiveness, the least probability of any marker
-    placed. untuned: with the adapter switched off, for comparison. progress is called with (words done, words in all).
+    placed. untuned: with the adapter switched off, for comparison, and by the adapter's own threshold, since the base
+    knows of no speaker's rate. progress is called with (words done, words in all).
     No pause is placed before the first word. The same text is always marked the same: nothing is drawn.
     Raises ProsodyError if `text` breaks the grammar, and for a number out of its bounds or a name that is no marker.
     """
@@ -98,6 +99,8 @@ def mark_all(
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Marked]:
     """Mark several texts, each as `mark` would, but read together: many short ones take less time so."""
+    if untuned and threshold is None:
+        threshold = float(adapter.card["threshold"])
     rule = _rule(adapter, expressiveness=expressiveness, allow=allow, forbid=forbid, threshold=threshold)
     given = [markers.parse(text) if isinstance(text, str) else text for text in texts]
     words = [[w.text for w in one.words] for one in given]

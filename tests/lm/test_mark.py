@@ -200,6 +200,8 @@ def test_untuned_is_the_base_with_its_first_rows(adapter, new_base):
     for k, shares in enumerate(untuned.probabilities):
         assert shares == pytest.approx({t: float(found[t][k]) for t in TOKENS}, abs=1e-6)
     assert untuned != mark(TEXT, adapter)
+    assert untuned == mark(TEXT, adapter, untuned=True, threshold=adapter.card["threshold"])
+    assert set(untuned.thresholds.values()) == {adapter.card["threshold"]}
 
 
 @pytest.mark.parametrize("n_words", [1, 44, 45, 46, 67, 68, 90, 400])
