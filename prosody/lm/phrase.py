@@ -11,7 +11,7 @@ _LEAD_INS = """
 I; I would; I always; I try to; I like to; I had to; I used to; I learned to; I was; I am; I had; I have; I need;
 I like; I love; I enjoy; I remember; I started with; I was tired of; I think; I found that; I know; I know that;
 I went there; I believe in; We; He; She; You can; You need; You should; You have to; My advice is to; It helps to;
-It takes; It was; It is; It is about; It all began with; For me, it is; There is; There was; There were;
+It takes; It was; It is; It is about; It all began with; For me, it is; There is; There are; There was; There were;
 What matters is; The truth is,; And; And then there is; But; Then
 """
 LEAD_INS: tuple[str, ...] = ("", *(" " + " ".join(words.split()) for words in _LEAD_INS.split(";")))
@@ -19,6 +19,21 @@ LEAD_INS: tuple[str, ...] = ("", *(" " + " ".join(words.split()) for words in _L
 _UNSPEAKABLE = re.compile(r"[<>*_#`\[\]{}|\"“”()]")
 _ARTICLES = ("a", "an", "the", "my", "your", "his", "her", "our", "their")
 _NO_NOUN = ("I am", "I was")  # "I am an old dog" is likely, and not meant
+_FINITE = frozenset("is are was were has have had will can does did isn't aren't wasn't weren't".split())
+_NO_CLAUSE = frozenset(  # "It was the rent was high", too
+    (
+        "It was",
+        "It is",
+        "It is about",
+        "It takes",
+        "There is",
+        "There are",
+        "There was",
+        "There were",
+        "I had",
+        "I have",
+    )
+)
 
 
 def speakable(point: str) -> str:
@@ -37,7 +52,10 @@ def led(point: str, *, is_word: Callable[[str], bool]) -> Iterator[tuple[str, st
     inside = small if first != "I" and not first.startswith("I'") and is_word(small) else first
     for form in forms(f"{inside} {rest}".strip()):
         for lead in LEAD_INS:
-            if lead.strip() in _NO_NOUN and form.split()[0] in _ARTICLES:
+            is_clause = bool(_FINITE & set(form.split()[1:]))
+            if (lead.strip() in _NO_NOUN and form.split()[0] in _ARTICLES) or (
+                is_clause and lead.strip() in _NO_CLAUSE
+            ):
                 continue
             yield lead, " " + (form if lead else form[:1].upper() + form[1:])
 

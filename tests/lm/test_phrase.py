@@ -60,6 +60,13 @@ def test_nobody_is_an_old_dog():
     assert {" I am", " I was"} <= {lead for lead, _ in led("walking", is_word=lambda _: True)}
 
 
+def test_a_clause_is_no_complement():
+    leads = {lead for lead, _ in led("the rent was high", is_word=lambda _: True)}
+    assert {" I think", " But", ""} <= leads
+    assert not {" It was", " There is", " I had"} & leads
+    assert " It was" in {lead for lead, _ in led("the rent", is_word=lambda _: True)}
+
+
 def test_lead_ins_are_words_with_a_space_in_front():
     assert LEAD_INS[0] == ""
     assert all(lead == " " + " ".join(lead.split()) for lead in LEAD_INS[1:])
