@@ -110,7 +110,8 @@ def words_path(out: str | os.PathLike[str]) -> Path:
 
     Not `answer.json`, which is where people send what the commands print.
     """
-    return Path(out).with_suffix(".words.json")
+    path = Path(out)
+    return path.parent / f"{path.stem}.words.json"
 
 
 def check_out(out: str | os.PathLike[str], *, overwrite: bool = False) -> None:

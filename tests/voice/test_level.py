@@ -34,7 +34,7 @@ def test_a_sine_has_the_loudness_and_the_peak_that_the_standard_says():
     assert level.true_peak(between[100:-100], RATE) == pytest.approx(0.0, abs=0.3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(0.05, 1.0), st.floats(-40, 0), st.floats(90, 4000), st.floats(0, 4)), min_size=1, max_size=6

@@ -182,6 +182,12 @@ def test_the_words_times_lie_beside_the_wav(tmp_path):
     assert [w["start"] for w in told["words"]] == pytest.approx([w.start for w in spoken.words], abs=1e-4)
 
 
+@pytest.mark.parametrize("out", ["", ".", "a\0.wav"])
+def test_a_name_that_is_none_is_one_line(out):
+    with pytest.raises(ProsodyError):
+        speak("It was.", out=out)
+
+
 def test_times_in_the_way_are_told_before_any_work_and_nothing_is_written(tmp_path, monkeypatch):
     (tmp_path / "it.words.json").write_text("mine")
     monkeypatch.setattr("prosody.voice.engines.hibari.render", lambda *_, **__: pytest.fail("it was spoken"))
