@@ -78,7 +78,7 @@ def _parsed(marked: str | MarkedText) -> MarkedText:
 def marker_html(token: str) -> str:
     """One marker as a label in its colour, its meaning as a tooltip."""
     marker = BY_TOKEN[token]
-    style = f"background:{marker.color};color:#fff;border-radius:3px;padding:0 0.3em;font:0.8em monospace"
+    style = f"background:{marker.color};color:#fff;border-radius:3px;padding:0 0.3em 0.15em;font:0.8em monospace"
     return f'<span style="{style}" title="{html.escape(marker.meaning)}">{html.escape(token)}</span>'
 
 

@@ -92,7 +92,7 @@
     }
     return own.plain ? plain : marked;
   };
-  const isLoaded = (audio) => audio && audio.readyState > 0 && isFinite(audio.duration) && audio.duration > 0;
+  const isLoaded = (audio) => audio?.readyState > 0 && isFinite(audio.duration) && audio.duration > 0;
 
   function highlight(root) {
     const own = state(root), audio = sound(root), now = audio?.currentTime ?? 0;

@@ -229,6 +229,7 @@ def test_the_studio_by_keyboard_alone(page, lab, tmp_path):
     assert slot.nth(2).inner_text().split() == ["<pause_long>", "<emph>"]
     assert slot.nth(3).inner_text() == "<pitch_high>"  # it took the place of <pitch_falling>
     assert page.locator(".ps-word").all_inner_texts() == before
+    assert page.locator(".ps-now").count() == 0  # nothing is being spoken
     assert len(_cells(page)) == n_cells  # d, d is no order to the notebook here
 
     page.keyboard.press("Space")  # nothing is spoken yet, so that comes first
