@@ -19,7 +19,9 @@ LEAD_INS: tuple[str, ...] = ("", *(" " + " ".join(words.split()) for words in _L
 _UNSPEAKABLE = re.compile(r"[<>*_#`\[\]{}|\"“”()]")
 _ARTICLES = ("a", "an", "the", "my", "your", "his", "her", "our", "their")
 _NO_NOUN = ("I am", "I was")  # "I am an old dog" is likely, and not meant
-_FINITE = frozenset("is are was were has have had will can does did isn't aren't wasn't weren't".split())
+_FINITE = frozenset(
+    ("is", "are", "was", "were", "has", "have", "had", "will", "can", "does", "did", "isn't", "aren't", "wasn't", "weren't")
+)
 _NO_CLAUSE = frozenset(  # "It was the rent was high", too
     (
         "It was",
