@@ -19,23 +19,9 @@ LEAD_INS: tuple[str, ...] = ("", *(" " + " ".join(words.split()) for words in _L
 _UNSPEAKABLE = re.compile(r"[<>*_#`\[\]{}|\"“”()]")
 _ARTICLES = ("a", "an", "the", "my", "your", "his", "her", "our", "their")
 _NO_NOUN = ("I am", "I was")  # "I am an old dog" is likely, and not meant
-_FINITE = frozenset(
-    ("is", "are", "was", "were", "has", "have", "had", "will", "can", "does", "did", "isn't", "aren't", "wasn't", "weren't")
-)
-_NO_CLAUSE = frozenset(  # "It was the rent was high", too
-    (
-        "It was",
-        "It is",
-        "It is about",
-        "It takes",
-        "There is",
-        "There are",
-        "There was",
-        "There were",
-        "I had",
-        "I have",
-    )
-)
+_FINITE = frozenset(("is", "are", "was", "were", "has", "have", "had", "will", "can", "does", "did", "isn't", "wasn't"))
+# not "It was the rent was high"
+_NO_CLAUSE = re.compile(r" (It was|It is|It is about|It takes|There (is|are|was|were)|I had|I have)")
 
 
 def speakable(point: str) -> str:
@@ -54,10 +40,10 @@ def led(point: str, *, is_word: Callable[[str], bool]) -> Iterator[tuple[str, st
     inside = small if first != "I" and not first.startswith("I'") and is_word(small) else first
     for form in forms(f"{inside} {rest}".strip()):
         for lead in LEAD_INS:
-            is_clause = bool(_FINITE & set(form.split()[1:]))
-            if (lead.strip() in _NO_NOUN and form.split()[0] in _ARTICLES) or (
-                is_clause and lead.strip() in _NO_CLAUSE
-            ):
+            first, *others = form.split()
+            if first in _ARTICLES and lead.strip() in _NO_NOUN:
+                continue
+            if _FINITE & set(others) and _NO_CLAUSE.fullmatch(lead):
                 continue
             yield lead, " " + (form if lead else form[:1].upper() + form[1:])
 
