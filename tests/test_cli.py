@@ -204,6 +204,10 @@ def test_no_question_at_all_is_no_mistake(answered, stdin):
     assert answered(stdin)[:3] == (0, [], "")
 
 
+def test_more_empty_lines_than_one_lose_no_question(answered):
+    assert answered(b"Why?\n\n\n\nHow?\n\n")[:2] == (0, [("Why?", []), ("How?", [])])
+
+
 def test_one_bad_question_does_not_keep_the_others_from_an_answer(answered):
     code, asked, _, err = answered(b"Why <foo>?\n\nHow?\n")
     assert (code, asked) == (2, [("How?", [])])

@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from prosody.commands import bar, marking, print_json, tell
 from prosody.commands.text import decoded, load, marked_text, wav_name
 
 if TYPE_CHECKING:
+    from prosody.lm.answer import ComposeParameters
     from prosody.lm.base import Base
     from prosody.lm.checkpoint import Adapter
     from prosody.markers import MarkedText
@@ -27,10 +29,10 @@ def answer(arguments: Namespace) -> int:
         return dialogue(arguments)
     out = wav_name(arguments.speak) if arguments.speak is not None else None
     own = marked_text(arguments.text) if arguments.text is not None else None
-    check(arguments.question or "", arguments.points, out, arguments.overwrite, own=own)
-    how = marking.options(arguments)
-    adapter, composer = load(arguments.adapter), load_composer(arguments)
+    check(arguments.question or "", arguments.points, out, arguments, own=own)
+    how, adapter = marking.options(arguments), load(arguments.adapter)
     if own is None:
+        composer = load_composer(arguments)
         found = composed(arguments.question, arguments.points, adapter, arguments, composer=composer)
     else:
         from prosody.workflow.answers import mark_own
@@ -41,7 +43,7 @@ def answer(arguments: Namespace) -> int:
 
 
 def check(
-    question: str, points: list[str], out: Path | None, overwrite: bool, *, own: MarkedText | None = None
+    question: str, points: list[str], out: Path | None, arguments: Namespace, *, own: MarkedText | None = None
 ) -> None:
     """Raise ProsodyError for a mistake before the work, not after it. own: words that need no question."""
     from prosody.errors import ProsodyError
@@ -51,11 +53,21 @@ def check(
         decoded(text, "question and points")
     if own is not None and not own.words:
         raise ProsodyError(None, "text", "there are no words in it", "give the words to mark")
+    check_options(arguments)
     check_asked(question if own is None else question or "own words", points)
     if out is not None:
         from prosody.voice.speak import check_out
 
-        check_out(out, overwrite=overwrite)
+        check_out(out, overwrite=arguments.overwrite)
+
+
+def check_options(arguments: Namespace) -> None:
+    """Raise ProsodyError for an option that cannot be, before anything is loaded."""
+    from prosody.voice import engines
+
+    engines.get(arguments.engine)
+    composing(arguments)
+    marking.options(arguments)
 
 
 def composed(
@@ -68,17 +80,20 @@ def composed(
     seed: int | None = None,
 ) -> MarkedAnswer:
     """A composed and marked answer; its sentences are shown on a terminal as they come."""
-    from prosody.lm.answer import ComposeParameters
     from prosody.workflow.answers import write_answer
 
-    how = ComposeParameters(
-        mode="free" if arguments.free else "anchored",
-        max_words=arguments.max_words,
-        seed=arguments.seed if seed is None else seed,
-    )
+    how = composing(arguments, seed=seed)
     placed = marking.options(arguments)
     with _streamed(len(points) + 2) as on_sentence:
         return write_answer(question, points, adapter, how, composer=composer, marking=placed, on_sentence=on_sentence)
+
+
+def composing(arguments: Namespace, *, seed: int | None = None) -> ComposeParameters:
+    """How the command line asks for an answer to be composed. Raises ProsodyError for what cannot be."""
+    from prosody.lm.answer import ComposeParameters
+
+    mode, seed = "free" if arguments.free else "anchored", arguments.seed if seed is None else seed
+    return ComposeParameters(mode=mode, max_words=arguments.max_words, seed=seed)
 
 
 @contextmanager
@@ -114,6 +129,7 @@ def spoken(found: MarkedAnswer, out: Path, arguments: Namespace) -> MarkedAnswer
     how = {"engine": arguments.engine, "seed": arguments.seed, "overwrite": arguments.overwrite}
     with bar("speaking and listening") as progress:
         found = speak_answer(found, out, **how, progress=progress)
+    found = replace(found, audio_file=str(out))
     for note in found.spoken.notes:
         tell(note)
     survival = found.heard["survival"].values()
@@ -136,6 +152,5 @@ def show(found: MarkedAnswer, arguments: Namespace, out: Path | None = None) -> 
     if out is not None:
         found = spoken(found, out, arguments)
     if arguments.json:
-        told = {**found.as_json(), "audio_file": str(out) if out else None}
-        print_json(told, lines=arguments.interactive)
+        print_json(found.as_json(), lines=arguments.interactive)
     return found

@@ -34,7 +34,7 @@ Ask a question, then give points, one a line; an empty line ends them. What else
 def dialogue(arguments: Namespace) -> int:
     """Answer one question after another; exit code 2 if one from a pipe could not be answered."""
     terminal = sys.stdin.isatty()
-    marking.options(arguments)
+    answer.check_options(arguments)
     adapter, composer = load(arguments.adapter), answer.load_composer(arguments)
     if terminal:
         tell("Ask a question, then give its points. :help tells what else there is.")
@@ -91,7 +91,7 @@ class Session:
 
     def _answer(self, question: str, points: list[str]) -> None:
         out = self._wav(self.count + 1) if self.arguments.speak is not None else None
-        answer.check(question, points, out, self.arguments.overwrite)
+        answer.check(question, points, out, self.arguments)
         found = answer.composed(question, points, self.adapter, self.arguments, composer=self.composer, seed=self.seed)
         self.last = found
         self.count += 1
@@ -122,6 +122,7 @@ class Session:
 
         if words:
             own = markers.parse(words)
+            answer.check("", [], None, self.arguments, own=own)
             self.last = mark_own(own, self.adapter, marking.options(self.arguments))
         answer.show(self._latest(), self.arguments)
 
@@ -150,7 +151,7 @@ class Session:
         if name.lower().endswith(".json"):
             files.write_json(Path(name), last.as_json(), overwrite=self.arguments.overwrite)
         else:
-            files.write_bytes(Path(name), f"{last.marked}\n".encode(), overwrite=self.arguments.overwrite)
+            files.write_text(Path(name), f"{last.marked}\n", overwrite=self.arguments.overwrite)
         tell(f"saved: {name}")
 
 
@@ -161,7 +162,7 @@ def _asked(arguments: Namespace, terminal: bool) -> Iterator[tuple[str, list[str
     while True:
         try:
             line = _line("Question: ", terminal)
-            if line is None or line.lower() in _ENDS or not (line or terminal):
+            if line is None or line.lower() in _ENDS:
                 return
             points: list[str] = []
             while line and not line.startswith(":"):
@@ -179,9 +180,10 @@ def _asked(arguments: Namespace, terminal: bool) -> Iterator[tuple[str, list[str
 
 
 def _line(prompt: str, terminal: bool) -> str | None:
-    """A line from the person, None if there is no more; from a pipe an empty one then."""
+    """A line from the person or from a pipe, None if there is no more."""
     if not terminal:
-        return read_stdin(sys.stdin.readline).strip()
+        line = read_stdin(sys.stdin.readline)
+        return line.strip() if line else None
     try:
         return input(prompt).strip()
     except EOFError:

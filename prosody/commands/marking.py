@@ -57,7 +57,7 @@ def tell_of(marked: Marked, adapter: Adapter, arguments: Namespace) -> None:
     from prosody import files
 
     if arguments.out is not None:
-        files.write_bytes(arguments.out, f"{marked}\n".encode(), overwrite=arguments.overwrite)
+        files.write_text(arguments.out, f"{marked}\n", overwrite=arguments.overwrite)
     if arguments.json:
         print_json(as_json(marked, adapter, arguments))
         return
@@ -70,12 +70,13 @@ def tell_of(marked: Marked, adapter: Adapter, arguments: Namespace) -> None:
 def as_json(marked: Marked, adapter: Adapter, arguments: Namespace) -> dict[str, Any]:
     """All that is known of a marked text, and how it was asked for."""
     from prosody.lm.evaluate import per_100_words
+    from prosody.workflow.answers import adapter_name
 
     asked = {name: getattr(arguments, name) for name in ("expressiveness", "threshold")}
     if arguments.threshold is not None:
         asked["expressiveness"] = None
     return {
-        "adapter": str(adapter.card.get("run") or adapter.folder.name),
+        "adapter": adapter_name(adapter),
         **asked,
         "markers_per_100_words": per_100_words([word.markers for word in marked.text.words]),
         "markers_per_100_words_of_speaker": adapter.card.get("markers_per_100_words"),

@@ -22,6 +22,7 @@ from prosody.lm.slots import longest_text
 
 if TYPE_CHECKING:
     from torch import Generator
+    from transformers import PreTrainedTokenizerBase
 
     from prosody.lm.checkpoint import Adapter
 
@@ -34,7 +35,7 @@ _LEAD_WEIGHT = 0.3  # how much a lead-in's own likelihood counts beside that of 
 _N_SCORED = 6  # ways to lead in to a point that are read in full
 _N_LEADS = 3  # of these, ways that are drawn on
 _WORSE = 3.0  # nats by which these may be less likely than the likeliest
-_AGAIN = 4.0  # nats that a lead-in loses when the answer has used it
+_AGAIN = 4.0  # nats that a lead-in loses that is another point's likeliest
 _SYSTEM = (
     "You are a person who is being interviewed about your own life and work. You answer in the first person, in plain "
     "spoken English, in short sentences. You never make lists."
@@ -132,7 +133,7 @@ def check_asked(question: str, points: Sequence[str]) -> None:
     if not any(c.isalnum() for c in question):
         raise ProsodyError(None, "question", "is empty", 'ask something, such as -i "How did you begin?"')
     for k, point in enumerate(points, 1):
-        if not any(c.isalnum() for c in point):
+        if not any(c.isalnum() for c in speakable(point)):
             raise ProsodyError(None, f"point {k}", "is empty", "leave it out or give it words")
         if len(point) > _POINT_CHARACTERS:
             raise ProsodyError(None, f"point {k}", f"has {len(point)} characters", f"shorten it to {_POINT_CHARACTERS}")
@@ -147,9 +148,20 @@ def prompt(question: str, points: Sequence[str], base: Base, parameters: Compose
     if parameters.mode == "free" and points:
         ask += f" Talk about {_listed(points)}."
     if base.tokenizer.chat_template:
-        turns = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": ask}]
-        return base.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        return _chat(base.tokenizer, ask)
     return f"An interview. The person answers in plain words, in short sentences.\n\nQuestion: {ask}\nAnswer:"
+
+
+def _chat(tokenizer: PreTrainedTokenizerBase, ask: str) -> str:
+    """A prompt through the chat template; one that knows no system's turn has it said by the user."""
+    from jinja2 import TemplateError
+
+    how = {"add_generation_prompt": True, "tokenize": False}
+    user = {"role": "user", "content": ask}
+    try:
+        return tokenizer.apply_chat_template([{"role": "system", "content": _SYSTEM}, user], **how)
+    except TemplateError:
+        return tokenizer.apply_chat_template([{**user, "content": f"{_SYSTEM}\n\n{ask}"}], **how)
 
 
 def _listed(points: Sequence[str]) -> str:
@@ -215,15 +227,16 @@ class _Writer:
         """A sentence through the words of each point, drawn together: likely lead-ins, then on to a sentence's end."""
         leads = dict(zip(LEAD_INS, self.decoder.after(LEAD_INS), strict=True))
         n, best = self.parameters.candidates, []
-        for point in map(speakable, points):
+        said = [speakable(point) for point in points]
+        for point in said:
             best.append(self._ways(point, leads)[: min(_N_LEADS, n)])
             self.led.add(best[-1][0][0])
-        rows = [ways[i % len(ways)] for ways in best for i in range(n)]
-        drawn = self._draw([lead + said for lead, said, _ in rows])
-        for k, (point, ways) in enumerate(zip(points, best, strict=True)):
-            whole = point.endswith(("?", "!"))
-            found = [] if whole else [(d.text, d.logprob) for d in drawn[k * n : (k + 1) * n] if d.ended]
-            found += [(lead + said + "." * (not whole), logprob) for lead, said, logprob in ways]
+        whole = [point.endswith(("?", "!")) for point in said]  # these end with the point
+        rows = [(k, "".join(ways[i % len(ways)][:2])) for k, ways in enumerate(best) for i in range(n) if not whole[k]]
+        drawn = list(zip(rows, self._draw([begun for _, begun in rows]) if rows else [], strict=True))
+        for k, (point, ways) in enumerate(zip(said, best, strict=True)):
+            found = [(d.text, d.logprob) for (of, _), d in drawn if of == k and d.ended]
+            found += [(lead + words + "." * (not whole[k]), logprob) for lead, words, logprob in ways]
             about = content(self.question) | content(point)
             self._say(max(found, key=lambda one: self._worth(*one, about))[0], k)
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from prosody.lm.bootstrap import Drawn, Estimate, basic
 from prosody.lm.distance import divergences
-from prosody.lm.resample import Drawn, Estimate, basic
 from prosody.lm.style import OUTCOMES, PLACES, Table, Text, table
 
 if TYPE_CHECKING:

@@ -66,8 +66,9 @@ class Decoder:
         capitals = {first for word in (*_OWN, *allowed) for first in self._encode(" " + word)[:1]}
         spoken, ends = _vocabulary(tokenizer, model.get_input_embeddings().weight.shape[0])
         drawable = [token for token, small in spoken.items() if small or token in capitals]
-        if not drawable or not ends:
-            what = "has no words in its vocabulary that could be spoken, or no full stop"
+        parted = tokenizer.decode(self._encode(" and")[:1]) == " and"
+        if not drawable or not ends or not parted:
+            what = "has no tokens that are words with the space before them, or no full stop"
             raise ProsodyError(None, "the model that composes", what, "take another model")
         self._barred = torch.ones(model.get_input_embeddings().weight.shape[0], dtype=torch.bool, device=self.device)
         self._barred[drawable] = False

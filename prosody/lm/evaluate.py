@@ -86,7 +86,7 @@ def render(words: Sequence[str], slots: Slots) -> markers.MarkedText:
 
 def bare(word: str) -> str:
     """A word without its punctuation, in lower case."""
-    return "".join(c for c in word if c.isalnum() or c == "'").lower()
+    return "".join(c for c in word.replace("’", "'") if c.isalnum() or c == "'").lower()
 
 
 def no_markers(words: Sequence[str]) -> list[tuple[str, ...]]:

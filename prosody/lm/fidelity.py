@@ -4,7 +4,7 @@
     found = fidelity.compare([style.of_spoken(a.spoken.words) for a in answers], own)
     print(found.verdict)
 
-Everything is told with an interval: see `prosody.lm.resample`. Three answers, or the nine segments of a ten-minute
+Everything is told with an interval: see `prosody.lm.bootstrap`. Three answers, or the nine segments of a ten-minute
 recording, are few: intervals are wide then, and rather too narrow than too wide.
 """
 
@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from prosody.lm import controls, distance, resample
+from prosody.lm import bootstrap, controls, distance
+from prosody.lm.bootstrap import Drawn, Estimate
 from prosody.lm.controls import Control
-from prosody.lm.resample import Drawn, Estimate
 from prosody.lm.style import COMBINATIONS, FEATURES, LEAST_PAUSE_S, OUTCOMES, Table, Text, table
 from prosody.markers import KINDS, TOKENS
 
@@ -171,10 +171,10 @@ def compare(
         speaker=sides[1],
         learned=given.side("speaker, learned from", level) if learned else None,
         differences={k: _less(*(getattr(side, k) for side in sides)) for k in ("rates", "places", "combinations")},
-        distance=resample.basic(marking, **at),
-        distance_of_words=resample.basic(words, **at),
-        distance_self=resample.basic(selves, level=level, enough=given.drawn.enough and other.drawn.enough),
-        pause_distance_s=resample.basic(pauses, **at),
+        distance=bootstrap.basic(marking, **at),
+        distance_of_words=bootstrap.basic(words, **at),
+        distance_self=bootstrap.basic(selves, level=level, enough=given.drawn.enough and other.drawn.enough),
+        pause_distance_s=bootstrap.basic(pauses, **at),
         controls=tuple(found),
         level=level,
         n_draws=n_draws,
@@ -227,7 +227,7 @@ class _Sample:
     def of(cls, texts: Sequence[Text], *, n_draws: int, rng: np.random.Generator) -> _Sample:
         rows = table(texts)
         blocks = "texts" if rows.n_texts >= FEW_TEXTS else "sentences"
-        drawn = resample.draw(rows.text if blocks == "texts" else rows.sentence, n_draws=n_draws, rng=rng)
+        drawn = bootstrap.draw(rows.text if blocks == "texts" else rows.sentence, n_draws=n_draws, rng=rng)
         return cls(rows, blocks, drawn, controls.cells(rows, drawn))
 
     @property
@@ -254,7 +254,7 @@ class _Sample:
         any_marker = combined.sum(axis=-1)
 
         def share(part: np.ndarray, whole: np.ndarray, scale: float = 1.0) -> Estimate:
-            return resample.of_share(part, whole, scale=scale, **at)
+            return bootstrap.of_share(part, whole, scale=scale, **at)
 
         return {
             "rates": {token: share(marked[:, k], n_words, 100.0) for k, token in enumerate(TOKENS)},
@@ -277,7 +277,7 @@ class _Sample:
             n_blocks=self.drawn.n_blocks,
             **self.figures(**at),
             pauses_s=tuple(sorted(self.pauses_s.tolist())),
-            pause_median_s=resample.percentile(medians, **at),
+            pause_median_s=bootstrap.percentile(medians, **at),
         )
 
 
@@ -288,7 +288,7 @@ def _is_just(holds: np.ndarray, kinds: str) -> np.ndarray:
 def _less(one: Any, other: Any) -> Any:
     """Figures of one side less the same of the other."""
     if isinstance(one, Estimate):
-        return resample.less(one, other)
+        return bootstrap.less(one, other)
     return {name: _less(one[name], other[name]) for name in one}
 
 

@@ -2,7 +2,7 @@
 a silence.
 
 Every slot has one place, told from the words alone, and one outcome: what stands in it, be it nothing. Counts are kept
-by block, a text or a sentence, so that `prosody.lm.resample` can draw blocks anew. Punctuation ends a sentence (. ? !)
+by block, a text or a sentence, so that `prosody.lm.bootstrap` can draw blocks anew. Punctuation ends a sentence (. ? !)
 or parts it (, ; : and dashes); what is no content word is in `evaluate.FUNCTION_WORDS`, contracted or not.
 """
 

@@ -9,8 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from prosody.lm.bootstrap import Estimate
 from prosody.lm.fidelity import Fidelity, Side
-from prosody.lm.resample import Estimate
 from prosody.lm.style import FEATURES, LEAST_PAUSE_S
 from prosody.markers import MARKERS
 from prosody.notebook import style

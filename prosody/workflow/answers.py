@@ -109,7 +109,9 @@ def write_answer(
     answer = compose(question, points, composer or adapter, parameters, on_sentence=on_sentence)
     marked = mark(answer.text, adapter, **marking)
     asked = {"composer": (composer or adapter.base).name, **asdict(parameters), **marking}
-    return MarkedAnswer(answer, marked, _named(adapter), asked, seconds_to_first_sound=time.perf_counter() - begun)
+    return MarkedAnswer(
+        answer, marked, adapter_name(adapter), asked, seconds_to_first_sound=time.perf_counter() - begun
+    )
 
 
 def write_answers(
@@ -164,18 +166,27 @@ def mark_own(
     answer = Answer(question, tuple(points), text, tuple(covers(text, p) for p in points))
     marked = mark(words, adapter, **marking)
     asked = {"composer": None, "given": markers.render(words), **marking}
-    return MarkedAnswer(answer, marked, _named(adapter), asked, seconds_to_first_sound=time.perf_counter() - begun)
+    return MarkedAnswer(
+        answer, marked, adapter_name(adapter), asked, seconds_to_first_sound=time.perf_counter() - begun
+    )
 
 
 def mark_again(written: MarkedAnswer, adapter: Adapter, marking: Mapping[str, Any]) -> MarkedAnswer:
-    """The same words with more markers, fewer, or others; what was spoken of them is gone."""
+    """The same words with more markers, fewer, or others, as `lm.mark.mark_again` places them."""
     from prosody.lm.mark import mark_again
 
     marked = mark_again(written.marked, adapter, **marking)
-    return MarkedAnswer(written.answer, marked, written.adapter, {**written.asked, **marking})
+    return with_marking(written, marked, marking)
 
 
-def _named(adapter: Adapter) -> str:
+def with_marking(written: MarkedAnswer, marked: Marked, asked: Mapping[str, Any] | None = None) -> MarkedAnswer:
+    """The same answer marked otherwise, asked: how; what was spoken of it is gone."""
+    kept = {key: value for key, value in written.asked.items() if key not in ("engine", "voice_seed")}
+    return MarkedAnswer(written.answer, marked, written.adapter, {**kept, **(asked or {})})
+
+
+def adapter_name(adapter: Adapter) -> str:
+    """The run that trained an adapter, or its folder's name where the card names none."""
     return str(adapter.card.get("run") or adapter.folder.name)
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from prosody.lm.answer import OnSentence
     from prosody.lm.base import Base
     from prosody.lm.checkpoint import Adapter
-    from prosody.lm.mark import Marked
     from prosody.markers import MarkedText
     from prosody.voice.speak import Spoken
     from prosody.workflow.answers import MarkedAnswer
@@ -159,8 +158,10 @@ class Desk:
         """
         from prosody.workflow.answers import mark_again
 
-        written = mark_again(self._latest().written, self._adapter, {"expressiveness": float(expressiveness)})
-        return self._changed(written)
+        written = self._latest().written
+        permitted = {name: written.asked[name] for name in ("allow", "forbid") if name in written.asked}
+        marking = {"expressiveness": float(expressiveness), **permitted}
+        return self._changed(mark_again(written, self._adapter, marking))
 
     def set_slot(self, slot: int, tokens: Iterable[str]) -> Sheet:
         """Exactly these markers in one slot, by hand; no word changes. slot, and what is raised: as `lm.mark.set_slot`.
@@ -168,9 +169,10 @@ class Desk:
         Raises ProsodyError if there is no answer, too.
         """
         from prosody.lm.mark import set_slot
+        from prosody.workflow.answers import with_marking
 
         written = self._latest().written
-        return self._changed(_marked(written, set_slot(written.marked, slot, tokens)))
+        return self._changed(with_marking(written, set_slot(written.marked, slot, tokens)))
 
     def toggle(self, slot: int, token: str) -> Sheet:
         """Put a marker into a slot, in place of one of its kind, or take it out if it stands there."""
@@ -334,14 +336,6 @@ class Desk:
         entries = [*self._before(), *(one.as_json() for one in self.history)]
         files.write_json(self.folder / RECORD, entries, overwrite=True)
         return sheet
-
-
-def _marked(written: MarkedAnswer, marked: Marked) -> MarkedAnswer:
-    """The same answer with other markers; what was spoken of it is gone."""
-    from prosody.workflow.answers import MarkedAnswer
-
-    asked = {key: value for key, value in written.asked.items() if key not in ("engine", "voice_seed")}
-    return MarkedAnswer(written.answer, marked, written.adapter, asked)
 
 
 def _seed(sheet: Sheet) -> int:

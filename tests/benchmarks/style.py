@@ -22,7 +22,7 @@ from pathlib import Path
 
 from prosody import dataset, files, markers
 from prosody.lm import bench, controls, fidelity, style
-from prosody.lm.resample import Estimate
+from prosody.lm.bootstrap import Estimate
 from prosody.sample.script import read_script
 
 SOURCE = (

@@ -1,3 +1,4 @@
+import copy
 import math
 import re
 from dataclasses import replace
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from prosody import markers
 from prosody.errors import ProsodyError
-from prosody.lm.answer import ComposeParameters, compose
+from prosody.lm.answer import ComposeParameters, compose, prompt
 from prosody.lm.mark import mark
 from prosody.lm.phrase import covers
 
@@ -137,10 +138,22 @@ def test_every_point_is_taken_up(babbler, points):
     assert answer.text.endswith((".", "!", "?"))
 
 
-def test_a_question_among_the_points_stays_one(babbler):
-    answer = compose(QUESTION, ["Is it far?"], babbler, BRIEF)
+@pytest.mark.parametrize("point", ["Is it far?", "“Is it far?”", "(is it far?)"])
+def test_a_question_among_the_points_stays_one(babbler, point):
+    answer = compose(QUESTION, [point], babbler, BRIEF)
     sentence = answer.sentences[1][0]
     assert re.search(r"[Ii]s it far\?$", sentence)
+
+
+def test_a_chat_template_without_a_system_s_turn(babbler):
+    tokenizer = copy.copy(babbler.base.tokenizer)
+    tokenizer.chat_template = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        "<user>{{ messages[0].content }}<model>"
+    )
+    asked = prompt(QUESTION, (), replace(babbler.base, tokenizer=tokenizer), BRIEF)
+    assert asked.startswith("<user>You are a person")
+    assert asked.endswith(f"{QUESTION}<model>")
 
 
 def test_a_name_that_was_given_may_be_said_and_no_other(smollm2):
@@ -174,7 +187,7 @@ def test_an_empty_question_is_refused(adapter, question):
         compose(question, [], adapter, BRIEF)
 
 
-@pytest.mark.parametrize("point", ["", " \t", "...", "()"])
+@pytest.mark.parametrize("point", ["", " \t", "...", "()", "1. ...", "* []"])
 def test_an_empty_point_is_refused(adapter, point):
     with pytest.raises(ProsodyError, match=r"^point 2: is empty — leave it out or give it words"):
         compose(QUESTION, ["the bridge", point], adapter, BRIEF)

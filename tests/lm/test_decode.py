@@ -76,5 +76,11 @@ def test_only_speakable_tokens_are_drawn(tiny):
 
 def test_a_vocabulary_without_words_is_refused(tiny, monkeypatch):
     monkeypatch.setattr("prosody.lm.decode._vocabulary", lambda *_: ({}, frozenset()))
-    with pytest.raises(ProsodyError, match="the model that composes: has no words"):
+    with pytest.raises(ProsodyError, match="the model that composes: has no tokens"):
+        Decoder(tiny.model, tiny.tokenizer)
+
+
+def test_a_tokenizer_that_parts_words_from_their_spaces_is_refused(tiny, monkeypatch):
+    monkeypatch.setattr(Decoder, "_encode", lambda self, text: [220, *self.tokenizer(text.strip())["input_ids"]])
+    with pytest.raises(ProsodyError, match="words with the space before them"):
         Decoder(tiny.model, tiny.tokenizer)

@@ -75,6 +75,12 @@ def test_an_answer_is_spoken_and_listened_to(session, tmp_path, capsys):
         assert file.getframerate() == 24_000
     assert session.last.heard["survival"]["<pause_long>"]["written"] >= 1
     assert "markers heard again" in written(capsys)[1][-1]
+    session.arguments.json = True
+    session.take(":mark", [])
+    assert json.loads(written(capsys)[0])["audio_file"] == "it.wav"
+    session.take(":more", [])
+    again = json.loads(written(capsys)[0])
+    assert (again["audio_file"], "engine" in again["asked"]) == (None, False)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +90,7 @@ def test_an_answer_is_spoken_and_listened_to(session, tmp_path, capsys):
         (":more", "there is no answer yet"),
         (":save it.txt", "there is no answer yet"),
         (":sing", ":sing: is no command — there are :speak, :mark"),
+        (":mark <pause_long>", "text: there are no words in it"),
         (":mark We <foo> went.", "unknown marker <foo>"),
         ("Why <b>?", "unknown marker <b>"),
         ("???", "question: is empty"),
@@ -173,14 +180,15 @@ def test_own_words_from_the_command_line(monkeypatch, tmp_path, adapter, capsys)
         (["--text", "none.txt"], "none.txt: not found"),
         (["--text", ""], "text: there are no words in it"),
         (["-i", "Why?", "--expressiveness", "3"], "expressiveness"),
-        (["-i", "Why?", "--forbid", "emphh"], "emph"),
+        (["-i", "Why?", "--forbid", "emphh"], "the nearest is emph"),
+        (["-i", "Why?", "--engine", "siri"], "there is no engine “siri”"),
         (["-i", "Why?", "--max-words", "0"], "max_words: is 0"),
         (["-i", "Why?", "-p", "x" * 400], "point 1: has 400 characters"),
     ],
 )
-def test_mistakes_on_the_command_line_are_one_line(monkeypatch, tmp_path, adapter, capsys, words, told):
+def test_mistakes_on_the_command_line_are_one_line(monkeypatch, tmp_path, capsys, words, told):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(answer, "load", lambda _: adapter)
+    monkeypatch.setattr(answer, "load", lambda _: pytest.fail("loaded before it was refused"))
     assert cli.main(words) == 2
     err = capsys.readouterr().err
     assert err.startswith("prosody: ") and err.count("\n") == 1

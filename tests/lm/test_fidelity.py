@@ -12,9 +12,9 @@ from lm_data import rule_book, save_book
 from test_bench import corpus
 
 from prosody import markers
-from prosody.lm import bench, controls, fidelity, resample, style
+from prosody.lm import bench, bootstrap, controls, fidelity, style
+from prosody.lm.bootstrap import Estimate
 from prosody.lm.distance import divergences
-from prosody.lm.resample import Estimate
 from prosody.lm.style import PLACES, Text
 from prosody.workflow import speaker
 
@@ -135,13 +135,13 @@ def test_intervals_of_the_distance_hold_the_truth():
 
     def counted(texts):
         rows = style.table(texts)
-        return controls.cells(rows, resample.draw(rows.text, n_draws=100, rng=rng))
+        return controls.cells(rows, bootstrap.draw(rows.text, n_draws=100, rng=rng))
 
     for pool in (book, fewer(book, 0.5)):
         true, held = divergences(counted(pool)[0], counted(book)[0])[0], 0
         for _ in range(40):
             values = divergences(counted(draw.sample(pool, 12)), counted(draw.sample(book, 9)))[0]
-            found = resample.basic(values, level=0.95, enough=True)
+            found = bootstrap.basic(values, level=0.95, enough=True)
             held += found.low - 1e-9 <= true <= found.high + 1e-9
         assert held >= 34
 

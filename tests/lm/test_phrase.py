@@ -14,6 +14,7 @@ from prosody.lm.phrase import LEAD_INS, content, covers, forms, led, speakable
         ("The bridge.", "the old bridge", False),
         ("the bridge", "THE BRIDGE!", True),
         ("Cats.", "cat", True),
+        ("I don't know that road.", "I don’t know that road", True),
         ("anything", "and the", True),  # nothing but function words
         ("", "bridge", False),
     ],

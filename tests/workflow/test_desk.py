@@ -44,6 +44,13 @@ def with_own_words(adapter, folder):
     return Desk(adapter, folder, answers=[own])
 
 
+def test_what_was_forbidden_stays_so_when_marked_again(adapter, tmp_path):
+    asked = {"expressiveness": 0.0, "forbid": ["emph", "pause_short"]}
+    own = answers.mark_own(markers.parse("I walk here, by the old bridge."), adapter, asked)
+    found = markers.counts(Desk(adapter, tmp_path, answers=[own]).mark_again(2.0).text)
+    assert found["<emph>"] == found["<pause_short>"] == 0 < sum(found.values())
+
+
 def composed(desk, **how):
     return desk.compose("Why do you walk?", POINTS, **{"max_words": 10, "expressiveness": 0.0} | how)
 

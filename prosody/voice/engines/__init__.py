@@ -70,6 +70,10 @@ class Engine(Protocol):
     VOICE: str
     SAMPLE_RATE: int
 
+    def is_installed(self) -> bool:
+        """Whether the engine seems to be here."""
+        ...
+
     def render(
         self,
         text: MarkedText,
@@ -99,4 +103,4 @@ def get(name: str) -> Engine:
 
 def available() -> tuple[str, ...]:
     """The names of the engines that can speak here: the built-in one, and espeak where it is installed."""
-    return tuple(name for name in NAMES if getattr(get(name), "is_installed", lambda: True)())
+    return tuple(name for name in NAMES if get(name).is_installed())

@@ -8,6 +8,7 @@ length asked for (`prosody.voice.pieces`), so that a gap without a pause marker 
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import os
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,11 @@ NAME = "hibari"
 VOICE = network.VOICE
 SAMPLE_RATE = network.SAMPLE_RATE
 _THREADS = 4  # sentences spoken at a time, at most: as many as there are processors
+
+
+def is_installed() -> bool:
+    """Whether hibari-tts is here."""
+    return importlib.util.find_spec("hibari") is not None
 
 
 def render(

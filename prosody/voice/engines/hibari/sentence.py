@@ -74,8 +74,8 @@ def say(
     gains = [_gain(word, one, parameters) for word, one in zip(words, wanted, strict=True)]
     energy = raised(energy, shapes, gains)
     shaped = np.zeros(len(voiced), dtype=bool)
-    for shape in shapes:
-        shaped[shape.start : shape.end] = contour.has_shape(shape.markers)
+    for one in shapes:
+        shaped[one.start : one.end] = contour.has_shape(one.markers)
     samples = network.render(voice, encoded, units, f0_hz, energy, rng, steady=voiced & (sonorant | shaped))
     targets = {
         k: Target(*(dataclasses.astuple(pitch) if pitch else (None,) * 4), scale, gain)
