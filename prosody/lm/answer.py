@@ -274,7 +274,8 @@ class _Writer:
         """How good a sentence is: likely, short enough to say, about the matter, nothing said twice, no assistant."""
         words, said = text.split(), content("".join(sentence for sentence, _ in self.said))
         own = content(text)
-        twice = any(own <= content(sentence) for sentence, _ in self.said)
+        threes = list(zip(words, words[1:], words[2:], strict=False))
+        twice = any(own <= content(sentence) for sentence, _ in self.said) or len(set(threes)) < len(threes)
         again = len((own & said) - about) / max(1, len(own))
         length = max(0, _WORDS[0] - len(words)) + max(0, len(words) - _WORDS[1])
         told = text.lower().replace("’", "'")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from prosody.lm.evaluate import FUNCTION_WORDS, bare
 
@@ -20,8 +20,10 @@ _UNSPEAKABLE = re.compile(r"[<>*_#`\[\]{}|\"“”()]")
 _ARTICLES = ("a", "an", "the", "my", "your", "his", "her", "our", "their")
 _NO_NOUN = ("I am", "I was")  # "I am an old dog" is likely, and not meant
 _FINITE = frozenset(("is", "are", "was", "were", "has", "have", "had", "will", "can", "does", "did", "isn't", "wasn't"))
-# not "It was the rent was high"
-_NO_CLAUSE = re.compile(r" (It was|It is|It is about|It takes|There (is|are|was|were)|I had|I have)")
+_RELATIVE = frozenset(("who", "that", "which", "where", "when"))
+_BEFORE_CLAUSES = re.compile(  # not "It was the rent was high"
+    r"( (I think|I found that|I know|I know that|I remember|What matters is|The truth is,|And|But|Then))?"
+)
 
 
 def speakable(point: str) -> str:
@@ -38,22 +40,28 @@ def led(point: str, *, is_word: Callable[[str], bool]) -> Iterator[tuple[str, st
     first, _, rest = point.partition(" ")
     small = first[:1].lower() + first[1:]
     inside = small if first != "I" and not first.startswith("I'") and is_word(small) else first
-    for form in forms(f"{inside} {rest}".strip()):
+    for form in forms(f"{inside} {rest}".strip(), is_word=is_word):
         for lead in LEAD_INS:
             first, *others = form.split()
             if first in _ARTICLES and lead.strip() in _NO_NOUN:
                 continue
-            if _FINITE & set(others) and _NO_CLAUSE.fullmatch(lead):
+            if _is_clause(others) and not _BEFORE_CLAUSES.fullmatch(lead):
                 continue
             yield lead, " " + (form if lead else form[:1].upper() + form[1:])
 
 
-def forms(point: str) -> tuple[str, ...]:
-    """The point, and, where its first word may be a verb's plain form, that with the verb's -ing form."""
+def _is_clause(others: Sequence[str]) -> bool:
+    """Whether a finite verb seems to be among the words after the first, and not in a relative clause."""
+    verbs = [k for k, word in enumerate(others) if word in _FINITE]
+    return bool(verbs) and not _RELATIVE & set(others[: verbs[0]])
+
+
+def forms(point: str, *, is_word: Callable[[str], bool]) -> tuple[str, ...]:
+    """The point, and, where its first word may be a verb's plain form, that with the -ing form, if it is a word."""
     first, _, rest = point.partition(" ")
     if not re.fullmatch(r"[a-z]{3,}", first) or first in FUNCTION_WORDS or first.endswith("ing"):
         return (point,)
-    return point, f"{_ing(first)} {rest}".strip()
+    return (point, f"{_ing(first)} {rest}".strip()) if is_word(_ing(first)) else (point,)
 
 
 def _ing(verb: str) -> str:
