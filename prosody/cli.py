@@ -72,6 +72,8 @@ def _run(words: list[str]) -> int:
     else:
         parser = make_parser(helped=words[0] if {"-h", "--help"} & set(words[1:]) else None)
         arguments = parser.parse_args(words)
+        if arguments.command is not None and words[0] != arguments.command:
+            parser.error(f"{words[0]} stands before the command {arguments.command}: its options go behind it")
         given = (arguments.question, arguments.text)
         if arguments.command is None and given == (None, None) and not arguments.interactive:
             if words:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from prosody.errors import ProsodyError
+from prosody.errors import ProsodyError, one_line
 
 COMPLAINT = "prosody: "  # begins the line that tells what was wrong
 
@@ -20,7 +20,7 @@ class Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line."""
 
     def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"{self.prog}: {message} — `{self.prog} --help` shows how\n")
+        sys.stderr.write(f"{self.prog}: {one_line(message)} — `{self.prog} --help` shows how\n")
         raise SystemExit(2)
 
 

@@ -98,6 +98,7 @@ def test_a_wrong_command_line_is_one_line_and_exit_2(words, capsys):
         (["-i", "Why?", "-p", "because", "--speak", "x.mp3"], "a name that ends in .wav"),
         (["-i", "Why?", "-p", "because", "--speak", ""], "'': is not the name of a WAV file"),
         (["speak", "hello", "-o", "x.mp3"], "a name that ends in .wav"),
+        (["markup", "deep.xml", "--from", "ssml"], "deep.xml: line 1, column"),
         (["speak", "hello", "-o", "x.wav", "--seed", "-1"], "seed: is -1"),
         (["speak", "hello", "-o", "x.wav", "--engine", "siri"], "there is no engine “siri”"),
         (["speak", "words.txt", "-o", "x.wav"], "words.txt: line 2, column 1: word “你好”: cannot be read aloud"),
@@ -106,6 +107,7 @@ def test_a_wrong_command_line_is_one_line_and_exit_2(words, capsys):
 def test_a_users_mistake_is_one_line_and_exit_2(words, told, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("there.wav").write_bytes(b"mine")
+    Path("deep.xml").write_text("<speak>" + "".join(f'<p xmlns:n{i}="u">' for i in range(101)), encoding="utf-8")
     Path("words.txt").write_text("hello\n你好", encoding="utf-8")
     assert cli.main(words) == 2
     captured = capsys.readouterr()
@@ -114,6 +116,13 @@ def test_a_users_mistake_is_one_line_and_exit_2(words, told, tmp_path, monkeypat
     assert told in captured.err
     assert Path("there.wav").read_bytes() == b"mine"
     assert captured.out == ""
+
+
+@pytest.mark.parametrize("words", [["--expressiveness", "0", "mark", "hello"], ["mark", "a", "--foo\nbar"]])
+def test_options_out_of_place_are_one_line(words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(words)
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_speak_writes_a_wav_and_tells_its_words_as_json(tmp_path):

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prosody.commands import bar, marking, print_json, tell
-from prosody.commands.text import decoded, load, marked_text, wav_name
+from prosody.commands.text import decoded, is_file, load, marked_text, wav_name
+from prosody.errors import ProsodyError, one_line
 
 if TYPE_CHECKING:
     from prosody.lm.answer import ComposeParameters
@@ -28,7 +29,7 @@ def answer(arguments: Namespace) -> int:
 
         return dialogue(arguments)
     out = wav_name(arguments.speak) if arguments.speak is not None else None
-    own = marked_text(arguments.text) if arguments.text is not None else None
+    own = _own_words(arguments.text) if arguments.text is not None else None
     check(arguments.question or "", arguments.points, out, arguments, own=own)
     how, adapter = marking.options(arguments), load(arguments.adapter)
     if own is None:
@@ -42,11 +43,18 @@ def answer(arguments: Namespace) -> int:
     return 0
 
 
+def _own_words(given: str) -> MarkedText:
+    """The words of `--text`: of a file, or themselves where they are more than one."""
+    if given != "-" and given and not is_file(given) and not any(c.isspace() for c in given):
+        what = "is a folder" if Path(given).is_dir() else "not found"
+        raise ProsodyError(given, None, what, "name a text file, or give the words themselves in quotes")
+    return marked_text(given)
+
+
 def check(
     question: str, points: list[str], out: Path | None, arguments: Namespace, *, own: MarkedText | None = None
 ) -> None:
     """Raise ProsodyError for a mistake before the work, not after it. own: words that need no question."""
-    from prosody.errors import ProsodyError
     from prosody.lm.answer import check_asked
 
     for text in (question, *points):
@@ -148,9 +156,14 @@ def show(found: MarkedAnswer, arguments: Namespace, out: Path | None = None) -> 
     if not arguments.json:
         print(marked_ansi(found.marked.text, color=sys.stdout.isatty()), flush=True)
         for point, covered in zip(found.answer.points, found.answer.covered, strict=True):
-            tell(f"point {'taken up' if covered else 'left out'}: {point}")
+            tell(f"point {'taken up' if covered else 'left out'}: {one_line(point)}")
     if out is not None:
-        found = spoken(found, out, arguments)
+        try:
+            found = spoken(found, out, arguments)
+        except ProsodyError:
+            if arguments.json:  # the answer itself is not lost
+                print_json(found.as_json(), lines=arguments.interactive)
+            raise
     if arguments.json:
         print_json(found.as_json(), lines=arguments.interactive)
     return found

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prosody.commands import answer, marking, tell
-from prosody.commands.text import load, read_stdin, wav_name
+from prosody.commands.text import decoded, load, read_stdin, wav_name
 from prosody.errors import ProsodyError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ Ask a question, then give points, one a line; an empty line ends them. What else
 def dialogue(arguments: Namespace) -> int:
     """Answer one question after another; exit code 2 if one from a pipe could not be answered."""
     terminal = sys.stdin.isatty()
-    answer.check_options(arguments)
+    _check(arguments)
     adapter, composer = load(arguments.adapter), answer.load_composer(arguments)
     if terminal:
         tell("Ask a question, then give its points. :help tells what else there is.")
@@ -55,6 +55,17 @@ def dialogue(arguments: Namespace) -> int:
     return 2 if session.failed and not terminal else 0
 
 
+def _check(arguments: Namespace) -> None:
+    """Raise ProsodyError for options that cannot be, or that a dialogue would pass over."""
+    answer.check_options(arguments)
+    if arguments.speak is not None:
+        wav_name(arguments.speak)
+    if arguments.text is not None:
+        raise ProsodyError(None, "--text", "is given with --interactive", "in the dialogue write :mark WORDS")
+    if arguments.points and not arguments.question:
+        raise ProsodyError(None, "points", "stand without a question", "give the question, too")
+
+
 @dataclass
 class Session:
     """A dialogue under way. last: its latest answer; how many there were; the seed and expressiveness in use."""
@@ -72,6 +83,7 @@ class Session:
 
     def take(self, line: str, points: list[str]) -> None:
         """One question with its points, or one command. Raises ProsodyError for what cannot be done."""
+        decoded(line, "stdin")
         if not line.startswith(":"):
             self._answer(line, points)
             return

@@ -178,6 +178,8 @@ def test_own_words_from_the_command_line(monkeypatch, tmp_path, adapter, capsys)
     ("words", "told"),
     [
         (["--text", "none.txt"], "none.txt: not found"),
+        (["--text", "none.rtf"], "none.rtf: not found"),
+        (["--text", "."], ".: is a folder"),
         (["--text", ""], "text: there are no words in it"),
         (["-i", "Why?", "--expressiveness", "3"], "expressiveness"),
         (["-i", "Why?", "--forbid", "emphh"], "the nearest is emph"),
@@ -193,3 +195,32 @@ def test_mistakes_on_the_command_line_are_one_line(monkeypatch, tmp_path, capsys
     err = capsys.readouterr().err
     assert err.startswith("prosody: ") and err.count("\n") == 1
     assert told in err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--speak", "x.mp3"], "a name that ends in .wav"),
+        (["--text", "own words"], "--text: is given with --interactive"),
+        (["-p", "the bridge"], "points: stand without a question"),
+        (["--seed", "-1"], "seed: is -1"),
+    ],
+)
+def test_options_that_a_dialogue_cannot_heed_are_refused(monkeypatch, capsys, words, told):
+    monkeypatch.setattr(dialogue, "load", lambda _: pytest.fail("loaded before it was refused"))
+    assert cli.main(["--interactive", *words]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_bytes_that_are_no_text_are_one_line(session):
+    with pytest.raises(ProsodyError, match="stdin: line 1: is not UTF-8 text"):
+        session.take(":mark caf\udce9 is nice", [])
+
+
+def test_an_answer_that_cannot_be_spoken_is_not_lost(session, capsys):
+    session.arguments.json = True
+    session.arguments.speak = "it.wav"
+    with pytest.raises(ProsodyError, match="cannot be read aloud"):
+        session.take("Why do you walk?", ["你好"])
+    assert json.loads(written(capsys)[0])["points"] == [{"text": "你好", "covered": True}]
+    assert session.last is not None

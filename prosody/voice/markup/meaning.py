@@ -79,7 +79,7 @@ def _slope_st(value: str) -> float | None:
     hertz = [re.fullmatch(r"(\d+(?:\.\d+)?)Hz", v) for v in (first, last)]
     if all(hertz):
         low, high = (float(match[1]) for match in hertz if match)
-        return 12 * math.log2(high / low) if low > 0 and high > 0 else None
+        return 12 * math.log2(high / low) if low > 0 and high > 0 and 0 < high / low < math.inf else None
     a, b = _pitch_st(first), _pitch_st(last)
     return None if a is None or b is None else b - a
 

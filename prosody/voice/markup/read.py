@@ -17,6 +17,7 @@ from prosody.voice.markup import meaning
 
 _SYNTHESIS = "http://www.w3.org/2001/10/synthesis"
 _PLAIN = {"speak", "w", "token", "emphasis", "prosody", "p", "s", "break"}  # nothing to tell of these
+_NAMESPACES = 100  # declared around one element; each element within keeps them all
 _UNSPOKEN = {"desc", "metadata", "meta", "lexicon", "mark", "bookmark"}
 _EDGES = {"p", "s", "audio", "sub", "say-as"}  # no word runs on over their edges
 _TOLD = {
@@ -106,6 +107,8 @@ class _Reader:
         above = self.stack[-1]
         new = {key[6:]: uri for key, uri in attributes.items() if key == "xmlns" or key.startswith("xmlns:")}
         names = {**above.names, **new} if new else above.names
+        if len(names) > _NAMESPACES:
+            raise self._refuse(f"more than {_NAMESPACES} namespaces are declared", "give SSML for speech")
         prefix, _, local = tag.rpartition(":")
         name = local if names.get(prefix, ":" if prefix else "") in (_SYNTHESIS, "") else ""
         if not above.tag and name != "speak":
