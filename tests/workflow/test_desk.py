@@ -213,3 +213,11 @@ def test_answers_may_lie_on_the_desk_from_the_start(adapter, tmp_path):
     desk.mark_again(0.0)
     assert record(desk)[0]["marked"] == "I <emph> walk here."
     assert Desk(adapter, tmp_path / "studio", answers=[own]).current.as_json()["audio_file"] == "../there.wav"
+
+
+@pytest.mark.parametrize(("is_here", "names"), [(True, ("hibari", "espeak")), (False, ("hibari",))])
+def test_only_engines_that_can_speak_here_are_offered(desk, monkeypatch, is_here, names):
+    from prosody.voice.engines import espeak
+
+    monkeypatch.setattr(espeak, "is_installed", lambda: is_here)
+    assert desk.engines == names
