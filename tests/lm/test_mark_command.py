@@ -12,7 +12,7 @@ from prosody.lm.mark import mark
 @pytest.fixture
 def run(adapter, monkeypatch, capsys):
     monkeypatch.setenv("PROSODY_SETUP", "off")
-    monkeypatch.setattr("prosody.commands.text._load", lambda folder: adapter)
+    monkeypatch.setattr("prosody.commands.text.load", lambda folder: adapter)
 
     def go(*words):
         code = cli.main(["mark", *words])
