@@ -19,7 +19,7 @@ def _as_it_is(monkeypatch, tmp_path):
 def test_markup_goes_to_stdout_and_its_report_to_stderr(capsys):
     assert cli.main(["markup", "So <emph>it <pitch_high>is.", "--to", "polly-neural"]) == 0
     captured = capsys.readouterr()
-    assert captured.out == '<speak>So <prosody rate="71%" volume="+4dB">it</prosody> is.</speak>\n'
+    assert captured.out == '<speak>So <prosody rate="67%" volume="+4dB">it</prosody> is.</speak>\n'
     first, *lines = captured.err.splitlines()
     assert first == "Amazon Polly, neural voices: 0 of 2 markers honoured; --report tells where and why"
     assert [line.split(":")[0] for line in lines] == ["<emph> approximated, 1 ×", "<pitch_high> impossible, 1 ×"]
@@ -39,7 +39,7 @@ def test_json(capsys):
     assert set(told) == {"target", "markup", "report"}
     assert told["target"] == "google"
     (departure,) = told["report"]
-    assert departure["done"].startswith('written as <prosody pitch="+3st">')
+    assert departure["done"].startswith('written as <prosody pitch="+3.5st">')
     assert {k: v for k, v in departure.items() if k != "done"} == {
         **{"marker": "<pitch_rising>", "support": "approximated", "word": 2, "text": "b", "line": 1, "column": 17}
     }
