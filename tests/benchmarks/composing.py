@@ -20,7 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from prosody import files
@@ -103,7 +102,6 @@ def main() -> None:
     questions = json.loads(Path(__file__).with_name("questions.json").read_text(encoding="utf-8"))[: arguments.only]
     base = load_base(arguments.base_model)
     base.model.eval()
-    torch.set_num_threads(min(2, torch.get_num_threads()))
     found: list[dict[str, Any]] = []
     if arguments.json and arguments.json.exists():
         found = json.loads(arguments.json.read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from lm_data import rule_book, save_book
 from test_bench import corpus
 
@@ -21,6 +22,9 @@ def run(tmp_path, tiny_folder, monkeypatch, capsys):
     text = tmp_path / "corpus.txt"
     text.write_text(corpus(5), encoding="utf-8")
 
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)  # or later tests would sum in another order
+
     def go(name, *words):
         spec = importlib.util.spec_from_file_location(f"benchmark_{name}", BENCHMARKS / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
@@ -30,6 +34,7 @@ def run(tmp_path, tiny_folder, monkeypatch, capsys):
         argv = [name, *given, "--base-model", str(tiny_folder), "--json", str(tmp_path / "out.json")]
         monkeypatch.setattr(sys, "argv", argv)
         module.main()
+        assert torch.get_num_threads() == threads
         return json.loads((tmp_path / "out.json").read_text(encoding="utf-8")), capsys.readouterr().out
 
     return go
