@@ -50,7 +50,7 @@ def spoken_and_heard(job: Job, out: Path) -> None:
     """Speak one answer, listen to it, and keep what was heard; an answer that is there already is left as it is."""
     from prosody.speech.audio import read
     from prosody.voice.listen import listen_to_spoken
-    from prosody.voice.speak import speak
+    from prosody.voice.speak import speak, words_path
 
     engine, _, number, text = job
     kept = kept_in(out, job)
@@ -62,6 +62,7 @@ def spoken_and_heard(job: Job, out: Path) -> None:
     told = {"marked": text, "voice": spoken.voice, "duration": spoken.duration} | {key: heard[key] for key in _KEPT}
     files.write_json(kept, told, overwrite=True)
     sound.unlink()
+    words_path(sound).unlink()
 
 
 def kept_in(out: Path, job: Job) -> Path:
