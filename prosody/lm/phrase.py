@@ -41,11 +41,12 @@ def led(point: str, *, is_word: Callable[[str], bool]) -> Iterator[tuple[str, st
     small = first[:1].lower() + first[1:]
     inside = small if first != "I" and not first.startswith("I'") and is_word(small) else first
     for form in forms(f"{inside} {rest}".strip(), is_word=is_word):
+        begins, *others = form.split()
+        is_clause = _is_clause(others)
         for lead in LEAD_INS:
-            first, *others = form.split()
-            if first in _ARTICLES and lead.strip() in _NO_NOUN:
+            if begins in _ARTICLES and lead.strip() in _NO_NOUN:
                 continue
-            if _is_clause(others) and not _BEFORE_CLAUSES.fullmatch(lead):
+            if is_clause and not _BEFORE_CLAUSES.fullmatch(lead):
                 continue
             yield lead, " " + (form if lead else form[:1].upper() + form[1:])
 
