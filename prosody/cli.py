@@ -120,6 +120,7 @@ def _answer_options(parser: argparse.ArgumentParser) -> None:
     add("--interactive", action="store_true", help="ask for question and points, again and again (:help tells more)")
     add("--speak", metavar="OUT.wav", help="speak the answer into this file")
     add("--engine", metavar="NAME", default="hibari", help="the voice: hibari (default) or espeak")
+    add("--contour", action="store_true", help="between markers, follow the pitch and loudness expected of the speaker")
     add("--overwrite", action="store_true", help="replace that file if it is there")
     add("--max-words", type=int, default=70, metavar="N", help="about how long, once the points are said (default: 70)")
     add("--seed", type=int, default=0, help="another seed, another answer (default: 0)")

@@ -31,7 +31,7 @@ def answer(arguments: Namespace) -> int:
     out = wav_name(arguments.speak) if arguments.speak is not None else None
     own = _own_words(arguments.text) if arguments.text is not None else None
     check(arguments.question or "", arguments.points, out, arguments, own=own)
-    how, adapter = marking.options(arguments), load(arguments.adapter)
+    how, adapter = marking.options(arguments), load_adapter(arguments)
     if own is None:
         composer = load_composer(arguments)
         found = composed(arguments.question, arguments.points, adapter, arguments, composer=composer)
@@ -121,6 +121,16 @@ def _streamed(n_sentences: int) -> Iterator[Callable[[str, int | None], None]]:
         yield on_sentence
 
 
+def load_adapter(arguments: Namespace) -> Adapter:
+    """The adapter that answers. Raises ProsodyError, too, if it has not learned the contour that is asked for."""
+    from prosody.workflow.answers import check_contour
+
+    adapter = load(arguments.adapter)
+    if arguments.contour:
+        check_contour(adapter)
+    return adapter
+
+
 def load_composer(arguments: Namespace) -> Base | None:
     """The model that composes, if one is named that isn't the adapter's base."""
     if arguments.composer is None:
@@ -134,7 +144,7 @@ def spoken(found: MarkedAnswer, out: Path, arguments: Namespace) -> MarkedAnswer
     """The answer spoken to `out`, and listened to; tells what can't be spoken, and which markers can be heard."""
     from prosody.workflow.answers import speak_answer
 
-    how = {"engine": arguments.engine, "seed": arguments.seed, "overwrite": arguments.overwrite}
+    how = {name: getattr(arguments, name) for name in ("engine", "seed", "contour", "overwrite")}
     with bar("speaking and listening") as progress:
         found = speak_answer(found, out, **how, progress=progress)
     found = replace(found, audio_file=str(out))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prosody.commands import answer, marking, tell
-from prosody.commands.text import decoded, load, read_stdin, wav_name
+from prosody.commands.text import decoded, read_stdin, wav_name
 from prosody.errors import ProsodyError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def dialogue(arguments: Namespace) -> int:
     """Answer one question after another; exit code 2 if one from a pipe could not be answered."""
     terminal = sys.stdin.isatty()
     _check(arguments)
-    adapter, composer = load(arguments.adapter), answer.load_composer(arguments)
+    adapter, composer = answer.load_adapter(arguments), answer.load_composer(arguments)
     if terminal:
         tell("Ask a question, then give its points. :help tells what else there is.")
     elif arguments.question is None:

@@ -25,13 +25,16 @@ class Marked:
 
     probabilities: for each word that of each marker, {token: 0..1}. thresholds: the least probability at which each
     marker is placed in this text; infinite where it never is. reasons: for each word why each marker stands before it
-    or does not, {token: reason}; the reasons are those of `prosody.lm.placing`.
+    or does not, {token: reason}; the reasons are those of `prosody.lm.placing`. measured: what each word should
+    measure in the speaker's mouth, {name: value, less that of the speaker's median word}, as `voice.speak` takes it for
+    a `shape`; empty where the adapter has learned no measurements.
     """
 
     text: MarkedText
     probabilities: tuple[dict[str, float], ...]
     thresholds: dict[str, float] = field(default_factory=dict)
     reasons: tuple[dict[str, str], ...] = ()
+    measured: tuple[dict[str, float], ...] = ()
 
     def __str__(self) -> str:
         return markers.render(self.text)
@@ -105,8 +108,11 @@ def mark_all(
     given = [markers.parse(text) if isinstance(text, str) else text for text in texts]
     words = [[w.text for w in one.words] for one in given]
     with adapter.untuned() if untuned else nullcontext(adapter.model) as model:
-        found = windows.probabilities(words, adapter, model, progress=progress)
-    return [_decided(one, table, rule) for one, table in zip(given, found, strict=True)]
+        found = windows.read(words, adapter, model, progress=progress)
+    return [
+        replace(_decided(one, read.probabilities, rule), measured=() if untuned else _measured(read.measured, adapter))
+        for one, read in zip(given, found, strict=True)
+    ]
 
 
 def mark_again(
@@ -128,6 +134,7 @@ def mark_again(
     words = tuple(MarkedWord(w.text, tuple(t for t in w.markers if why[t] == placing.WRITTEN)) for w, why in pairs)
     table = np.array([[one[token] for token in markers.TOKENS] for one in marked.probabilities])
     again = _decided(MarkedText(words, marked.text.final), table.reshape(-1, len(markers.TOKENS)), rule)
+    again = replace(again, measured=marked.measured)
     for k, why in enumerate(marked.reasons):
         if placing.REMOVED in why.values():
             again = set_slot(again, k, marked.text.words[k].markers)
@@ -195,3 +202,10 @@ def _decided(given: MarkedText, table: np.ndarray, rule: placing.Rule) -> Marked
     words, reasons = placing.place(given.words, columns, limits, rule)
     probabilities = tuple(dict(zip(markers.TOKENS, row, strict=True)) for row in table.tolist())
     return Marked(MarkedText(words, given.final), probabilities, limits, reasons)
+
+
+def _measured(table: np.ndarray, adapter: Adapter) -> tuple[dict[str, float], ...]:
+    """What the words of a text should measure, by name. table [shape=(n_words, n_names)]: see `windows.Reading`."""
+    if adapter.head is None:
+        return ()
+    return tuple(dict(zip(adapter.head[1].names, row, strict=True)) for row in table.tolist())

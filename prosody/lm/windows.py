@@ -1,7 +1,8 @@
-"""Reading texts in windows: the probability of each marker before each word, however long a text is.
+"""Reading texts in windows: the probability of each marker before each word, however long a text is, and how each word
+is expected to sound.
 
 A model that has learned from windows of some length reads twice as much at once. Windows overlap, and where two know a
-word their probabilities are blended: each counts for as many words as the word lies from its edge, so that one fades
+word what they say is blended: each counts for as many words as the word lies from its edge, so that one fades
 into the other and there is no place where a text is joined. Windows of like length go through the model together.
 """
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 OVERLAP_WORDS = 30
 _OF_TRAINING = 2  # words read at once, of those of a window in training
 _TOKENS_A_WORD = 4  # that a base must have room for
+_LONGEST_WORD = 64  # tokens of a word that are read: no real one has more, and reading costs their number's square
 _TOKENS_AT_ONCE = {"cpu": 768, "cuda": 16_384}
 
 
@@ -38,6 +40,19 @@ class Window:
     text: int
     begin: int
     end: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model says of a text.
+
+    probabilities: of each marker before each word [shape=(n_words, n_markers)], markers in wire order. measured: what
+    each word should measure [shape=(n_words, n_names)], in the units and the order of the adapter's head, each less the
+    speaker's median word; no columns where nothing was measured in training.
+    """
+
+    probabilities: np.ndarray
+    measured: np.ndarray
 
 
 def layout(n_words: int, *, size: int, overlap: int) -> list[tuple[int, int]]:
@@ -74,7 +89,7 @@ def window_size(adapter: Adapter, model: PeftModel | PreTrainedModel) -> int:
     return max(learned, min(_OF_TRAINING * learned, room))
 
 
-def probabilities(
+def read(
     texts: Sequence[Sequence[str]],
     adapter: Adapter,
     model: PeftModel | PreTrainedModel,
@@ -83,15 +98,14 @@ def probabilities(
     overlap: int = OVERLAP_WORDS,
     tokens_at_once: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> list[np.ndarray]:
-    """Probability of each marker before each word of each text, as `model` has it.
+) -> list[Reading]:
+    """What `model` says of each text.
 
     texts: the words of each. size, overlap: of the windows, words (`window_size`; a third of it at most).
     tokens_at_once: of one pass through the model, padding included. progress is called with (words done, words in all).
-    Returns for each text [shape=(n_words, n_markers)], markers in wire order.
     """
     size = size or window_size(adapter, model)
-    pieces = [tokenized(words, adapter.tokenizer) for words in texts]
+    pieces = [[rows[:_LONGEST_WORD] for rows in tokenized(words, adapter.tokenizer)] for words in texts]
     windows = [
         Window(k, begin, end)
         for k, words in enumerate(texts)
@@ -108,7 +122,8 @@ def probabilities(
         done += sum(lengths[k] for k in together)
         if progress:
             progress(n_words * done // sum(lengths), n_words)
-    return _blended(texts, windows, found)
+    n = len(markers.TOKENS)
+    return [Reading(table[:, :n], table[:, n:]) for table in _blended(texts, windows, found)]
 
 
 def _batches(lengths: Sequence[int], at_once: int) -> Iterator[list[int]]:
@@ -126,7 +141,7 @@ def _batches(lengths: Sequence[int], at_once: int) -> Iterator[list[int]]:
 def _read(
     windows: Sequence[Sequence[Sequence[int]]], adapter: Adapter, model: PeftModel | PreTrainedModel
 ) -> list[np.ndarray]:
-    """The probabilities in windows that go through the model together: for each [shape=(n_words, n_markers)]."""
+    """What is said of windows that go through the model together: for each [shape=(n_words, n_markers + n_names)]."""
     import torch
 
     tokenizer, reading = adapter.tokenizer, adapter.card["reading"]
@@ -137,7 +152,12 @@ def _read(
         states = slots.hidden(model, batch.to(str(next(model.parameters()).device)), reading=reading)
         vectors = row_vectors(model, tokenizer, slots.tokens_of())
         shares = slots.probabilities(slots.logits(states, vectors, adapter.reference))
-    table = torch.stack([shares[token] for token in markers.TOKENS], dim=1).cpu().double().numpy()
+        columns = [torch.stack([shares[token] for token in markers.TOKENS], dim=1)]
+        if adapter.head:
+            head, scale = adapter.head
+            spreads = torch.tensor(scale.spreads, device=states.device)
+            columns.append(head.to(states.device)(states) * spreads)
+    table = torch.cat(columns, dim=1).cpu().double().numpy()
     ends = np.cumsum([len(one.at) for one in examples])
     return np.split(table, ends[:-1])
 
@@ -145,8 +165,9 @@ def _read(
 def _blended(
     texts: Sequence[Sequence[str]], windows: Sequence[Window], found: Sequence[np.ndarray | None]
 ) -> list[np.ndarray]:
-    """The windows' probabilities as one table a text."""
-    sums = [np.zeros((len(words), len(markers.TOKENS))) for words in texts]
+    """The windows' tables as one a text."""
+    n_columns = next((table.shape[1] for table in found if table is not None), len(markers.TOKENS))
+    sums = [np.zeros((len(words), n_columns)) for words in texts]
     weights = [np.zeros((len(words), 1)) for words in texts]
     for window, shares in zip(windows, found, strict=True):
         weight = blend_weights(window.begin, window.end, len(texts[window.text]))[:, None]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from prosody.voice.speak import Spoken
 
 _EXPORTS = {"wav": "WAV", "text": "Marked text", "ssml": "SSML", "textgrid": "TextGrid"}
+_OWN = "… or words of your own, with markers where you want them: nothing is composed then"
 _VOICES = {"hibari": "built-in (hibari)", "espeak": "espeak-ng"}
 _KEYS = (
     ("Enter", "in the question composes"),
@@ -66,11 +67,12 @@ class Desk(Protocol):
     engines: Sequence[str]
 
     def compose(self, question: str, points: Sequence[str], **how: Any) -> Any: ...
+    def mark_own(self, text: str, *, question: str, expressiveness: float) -> Any: ...
     def mark_again(self, expressiveness: float) -> Any: ...
     def toggle(self, slot: int, token: str) -> Any: ...
     def set_slot(self, slot: int, tokens: Iterable[str]) -> Any: ...
     def undo(self) -> Any: ...
-    def speak(self, engine: str) -> Any: ...
+    def speak(self, engine: str, *, contour: bool) -> Any: ...
     def listen(self) -> Any: ...
     def export(self, kind: str, name: str) -> Path: ...
     def back(self, number: int) -> Any: ...
@@ -112,20 +114,24 @@ class Studio(widgets.VBox):
         more.on_click(lambda _: self.add_point(focus=True))
         voices = [(_VOICES.get(name, name), name) for name in self._desk.engines]
         self.voice = widgets.Dropdown(options=voices, **_named("voice", "230px"))
+        told = "between markers, follow the pitch and loudness that the adapter expects of the speaker"
+        self.contour = widgets.Checkbox(value=False, indent=False, tooltip=told, **_named("expected contour", "170px"))
         self.length = widgets.IntSlider(value=70, min=10, max=300, step=10, **_named("words", "230px"))
         self.seed = widgets.BoundedIntText(value=0, max=2**53, **_named("seed", "130px"))
         how_much = {"value": 1.0, "min": 0, "max": 2, "step": 0.25}
         self.expressiveness = widgets.FloatSlider(**how_much, **_named("expressiveness", "290px"))
+        self.own = _classed(widgets.Textarea(placeholder=_OWN, rows=2, layout=wide), "ps-own")
         self.buttons: dict[str, widgets.Button] = {
             "compose": self._button("Compose", "pencil", self._compose, "primary"),
+            "own": self._button("Mark my words", "quote-left", self._mark_own),
             "mark": self._button("Mark again", "tags", self._mark_again),
             "speak": self._button("Speak", "volume-up", self._speak),
             "ab": _classed(self._button("A-B plain", "exchange", self._exchange), "ps-ab"),
             "undo": self._button("Undo", "undo", self._undo),
         }
         self.status = _classed(widgets.HTML(), "ps-status")
-        controls = _row(self.voice, self.length, self.seed, self.expressiveness)
-        self._top = [self.question, self.points, more, controls, _row(*self.buttons.values()), self.status]
+        controls = _row(self.voice, self.contour, self.length, self.seed, self.expressiveness)
+        self._top = [self.question, self.points, more, self.own, controls, _row(*self.buttons.values()), self.status]
         self.add_point()
 
     def _sheet(self) -> None:
@@ -208,9 +214,14 @@ class Studio(widgets.VBox):
 
         points = [row.children[0].value for row in self.points.children]
         how = {"max_words": self.length.value, "seed": self.seed.value, "expressiveness": self.expressiveness.value}
-        with self._at_work("Composing…", "Composed and marked."):
+        with self._at_work("Composing… JupyterLab's ■ stops it.", "Composed and marked."):
             asked = [point for point in points if point.strip()]
             self._desk.compose(self.question.value, asked, **how, on_sentence=on_sentence)
+
+    def _mark_own(self) -> None:
+        how = {"question": self.question.value, "expressiveness": self.expressiveness.value}
+        with self._at_work("Marking…", "Your words are marked; the markers among them are as you set them."):
+            self._desk.mark_own(self.own.value, **how)
 
     def _mark_again(self) -> None:
         with self._at_work("Marking…", "Marked again; what you set by hand is as it was."):
@@ -229,7 +240,7 @@ class Studio(widgets.VBox):
 
     def _speak(self) -> None:
         with self._at_work("Speaking…", ""):
-            self._desk.speak(self.voice.value)
+            self._desk.speak(self.voice.value, contour=self.contour.value)
             self._show()
             self._say("Spoken: Space plays it. Listening back…")
             self._desk.listen()
@@ -332,6 +343,8 @@ class Studio(widgets.VBox):
                 field.value = now.asked[key]
         if now.asked.get("engine") in self._desk.engines:
             self.voice.value = now.asked["engine"]
+            self.contour.value = bool(now.asked.get("contour"))
+        self.own.value = now.asked.get("given") or ""
 
 
 def _script(own: str) -> widgets.Output:

@@ -94,18 +94,19 @@ def listen_to_spoken(
     engine: str = "hibari",
     seed: int = 0,
     speaking: SpeakParameters | None = None,
+    shape: Sequence[Mapping[str, float | None]] | None = None,
     words: Sequence[Word] | None = None,
     parameters: detect.DetectParameters | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Listen to what an engine spoke, against the same words that it speaks anew without their markers.
 
-    audio: what `voice.speak` made, or its path. engine, seed, speaking (its parameters): with which it was made. The
-    others, and what comes back, as in `listen`. Raises ProsodyError as `listen` and `voice.speak` do.
+    audio: what `voice.speak` made, or its path. engine, seed, speaking (its parameters), shape: with which it was made.
+    The others, and what comes back, as in `listen`. Raises ProsodyError as `listen` and `voice.speak` do.
     """
     from prosody.voice.speak import speak
 
-    spoken = speak(marked, plain=True, engine=engine, seed=seed, parameters=speaking)
+    spoken = speak(marked, plain=True, engine=engine, seed=seed, parameters=speaking, shape=shape)
     name = Path(f"the render without markers by {engine}")
     plain = Audio(spoken.samples, spoken.sample_rate, name, "", spoken.sample_rate, 1)
     return listen(audio, marked, plain=plain, words=words, parameters=parameters, progress=progress)

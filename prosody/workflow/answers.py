@@ -181,7 +181,7 @@ def mark_again(written: MarkedAnswer, adapter: Adapter, marking: Mapping[str, An
 
 def with_marking(written: MarkedAnswer, marked: Marked, asked: Mapping[str, Any] | None = None) -> MarkedAnswer:
     """The same answer marked otherwise, asked: how; what was spoken of it is gone."""
-    kept = {key: value for key, value in written.asked.items() if key not in ("engine", "voice_seed")}
+    kept = {key: value for key, value in written.asked.items() if key not in ("engine", "voice_seed", "contour")}
     return MarkedAnswer(written.answer, marked, written.adapter, {**kept, **(asked or {})})
 
 
@@ -196,25 +196,30 @@ def speak_answer(
     *,
     engine: str = "hibari",
     seed: int = 0,
+    contour: bool = False,
     listen_back: bool = True,
     overwrite: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> MarkedAnswer:
     """Speak a written answer to the WAV `out` and listen which of its markers can be heard, against its plain render.
 
+    contour: words without markers follow the pitch and loudness that the adapter expects of the speaker there.
     progress: called with the share that is done.
-    Raises ProsodyError if `out` exists and `overwrite` is false, or can't be written.
+    Raises ProsodyError if `out` exists and `overwrite` is false, or can't be written, and for a contour that the
+    adapter has not learned.
     """
     from prosody.voice.speak import speak
 
     begun = time.perf_counter()
     tell = progress or (lambda _: None)
     of_speaking = _SPEAKING if listen_back else 1.0
+    shape = shape_of(written) if contour else None
     spoken = speak(
         written.marked.text,
         out=out,
         engine=engine,
         seed=seed,
+        shape=shape,
         overwrite=overwrite,
         progress=lambda done, of: tell(of_speaking * done / of),
     )
@@ -224,11 +229,29 @@ def speak_answer(
         from prosody.voice.listen import listen_to_spoken
 
         told = {"progress": lambda share: tell(_SPEAKING + (1 - _SPEAKING) * share)}
-        heard = listen_to_spoken(out, written.marked.text, engine=engine, seed=seed, **told)
-    asked = {**written.asked, "engine": engine, "voice_seed": seed}
+        heard = listen_to_spoken(out, written.marked.text, engine=engine, seed=seed, shape=shape, **told)
+    asked = {**written.asked, "engine": engine, "voice_seed": seed, "contour": contour}
     return replace(
         written, asked=asked, spoken=spoken, heard=heard, audio_file=out.name, seconds_to_first_sound=seconds
     )
+
+
+def check_contour(adapter: Adapter) -> None:
+    """Raise the ProsodyError that `speak_answer` raises for a contour that `adapter` has not learned."""
+    if adapter.head is None:
+        raise _no_contour(adapter_name(adapter))
+
+
+def shape_of(written: MarkedAnswer) -> Sequence[Mapping[str, float | None]]:
+    """How each word is expected to sound, for `voice.speak`. Raises ProsodyError if the adapter has not learned it."""
+    if not written.marked.measured:
+        raise _no_contour(written.adapter)
+    return written.marked.measured
+
+
+def _no_contour(adapter: str) -> ProsodyError:
+    what = f"was not learned by {adapter}: the words that it was trained on had no measurements"
+    return ProsodyError(None, "contour", what, "speak without it, or train on a dataset with measurements")
 
 
 def survival_of(answers: Iterable[MarkedAnswer]) -> dict[str, dict[str, int]]:

@@ -151,6 +151,19 @@ class Desk:
         written = write_answer(question, points, self._adapter, how, **more)
         return self._kept(self._lay(Sheet(self._new_name(), written, at=_now())))
 
+    def mark_own(self, text: str, *, question: str = "", expressiveness: float = 1.0) -> Sheet:
+        """Mark words that somebody wrote, as a new answer; markers in them stay.
+
+        question: what they answer, if they do. Raises ProsodyError if there are no words, and as `lm.mark.mark` does.
+        """
+        from prosody.workflow.answers import mark_own
+
+        words = markers.parse(text)
+        if not words.words:
+            raise ProsodyError(None, "your words", "there are none", "write what is to be spoken")
+        written = mark_own(words, self._adapter, {"expressiveness": expressiveness}, question=question.strip())
+        return self._kept(self._lay(Sheet(self._new_name(), written, at=_now())))
+
     def mark_again(self, expressiveness: float) -> Sheet:
         """More markers or fewer (0 to 2) on the same words; slots that the user has set stay as they are.
 
@@ -205,22 +218,24 @@ class Desk:
             self._at = known[0] if known else len(self.history) - 1
         return self._kept(self.history[self._at])
 
-    def speak(self, engine: str = "hibari") -> Sheet:
-        """Speak the current answer with its markers into a WAV of the folder. With another engine than before, anew.
+    def speak(self, engine: str = "hibari", *, contour: bool = False) -> Sheet:
+        """Speak the current answer with its markers into a WAV of the folder. Otherwise than before, anew.
 
-        Raises ProsodyError if there is no answer, as `voice.speak` does, or if the folder cannot be written.
+        contour: as for `answers.speak_answer`. Raises ProsodyError if there is no answer, as that and `voice.speak` do,
+        or if the folder cannot be written.
         """
         from prosody.workflow.answers import speak_answer
 
         now = self._latest()
-        if now.spoken is not None and now.asked.get("engine") == engine:
+        if now.spoken is not None and (now.asked.get("engine"), now.asked.get("contour", False)) == (engine, contour):
             return now
+        put = self._put
         if now.spoken is not None:
             bare = replace(now.written, spoken=None, heard=None, audio_file=None)
-            now = self._lay(Sheet(self._new_name(), bare, at=_now(), before=now.before))
+            now, put = Sheet(self._new_name(), bare, before=now.before), self._lay
         out = self.folder / f"{now.name}.wav"
-        written = speak_answer(now.written, out, engine=engine, seed=_seed(now), listen_back=False)
-        return self._kept(self._put(replace(now, written=written, plain=None, at=_now())))
+        written = speak_answer(now.written, out, engine=engine, contour=contour, seed=_seed(now), listen_back=False)
+        return self._kept(put(replace(now, written=written, plain=None, at=_now())))
 
     def listen(self) -> Sheet:
         """Speak the same words without markers, too, and tell which markers can be heard against that.
@@ -231,11 +246,14 @@ class Desk:
         from prosody.speech.audio import Audio
         from prosody.voice.listen import listen
         from prosody.voice.speak import speak
+        from prosody.workflow.answers import shape_of
 
         now = self._spoken()
         if now.plain is None:
             out = self.folder / f"{now.name}_plain.wav"
             how = {"engine": now.asked.get("engine", "hibari"), "seed": now.spoken.seed, "plain": True}
+            if now.asked.get("contour"):
+                how["shape"] = shape_of(now.written)
             now = self._put(replace(now, plain=speak(now.text, out=out, **how)))
         if now.heard is None:
             sounds = [

@@ -47,9 +47,9 @@ def speed(adapter: Adapter, words: Sequence[str], *, rounds: int, n_written: int
     """Words a second of each way, round by round, and what batches change."""
     marked = mark(" ".join(words[:n_written]), adapter)
     ways: dict[str, Callable[[], tuple[float, float]]] = {
-        "marked": lambda: _rate(len(words), lambda: windows.probabilities([words], adapter, adapter.model)),
+        "marked": lambda: _rate(len(words), lambda: windows.read([words], adapter, adapter.model)),
         "one window a pass": lambda: _rate(
-            len(words), lambda: windows.probabilities([words], adapter, adapter.model, tokens_at_once=1)
+            len(words), lambda: windows.read([words], adapter, adapter.model, tokens_at_once=1)
         ),
         "token by token": lambda: _rate(n_written, lambda: write(adapter, marked)),
     }
@@ -61,7 +61,9 @@ def speed(adapter: Adapter, words: Sequence[str], *, rounds: int, n_written: int
             found[name].append(rates[0])
             of_processor[name].append(rates[1])
         found["peak GFLOP/s"].append(peak_flops() / 1e9)
-    batched, alone = (windows.probabilities([words], adapter, adapter.model, tokens_at_once=n)[0] for n in (None, 1))
+    batched, alone = (
+        windows.read([words], adapter, adapter.model, tokens_at_once=n)[0].probabilities for n in (None, 1)
+    )
     n_tokens = sum(map(len, tokenized(words, adapter.tokenizer)))
     matrices = [w.numel() for n, w in adapter.model.named_parameters() if w.dim() == 2 and "embed" not in n]
     return {
@@ -148,7 +150,7 @@ def _near(table: np.ndarray, begin: int, join: int) -> np.ndarray:
 
 
 def _blend(adapter: Adapter, pieces: Sequence[Sequence[int]], join: int, size: int, overlap: int) -> np.ndarray:
-    """Two windows that share `overlap` words around the join, blended as `windows.probabilities` does."""
+    """Two windows that share `overlap` words around the join, blended as `windows.read` does."""
     before, after = join + overlap // 2 - size, join - overlap // 2
     sums, weights = np.zeros((2 * size, len(markers.TOKENS))), np.zeros((2 * size, 1))
     for begin in (before, after):

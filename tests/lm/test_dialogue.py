@@ -127,7 +127,7 @@ def at_a_terminal(monkeypatch, tmp_path, adapter, lines):
         return line
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(dialogue, "load", lambda _: adapter)
+    monkeypatch.setattr(answer, "load", lambda _: adapter)
     monkeypatch.setattr("platformdirs.user_state_path", lambda *_, **__: tmp_path / "state")
     monkeypatch.setattr(sys, "stdin", Terminal())
     monkeypatch.setattr("builtins.input", typed)
@@ -174,6 +174,16 @@ def test_own_words_from_the_command_line(monkeypatch, tmp_path, adapter, capsys)
     assert told["question"] == ""
 
 
+@pytest.mark.parametrize("how", [["--interactive"], ["--text", OWN, "--speak", "it.wav"]])
+def test_a_contour_that_was_not_learned_is_refused_before_the_work(monkeypatch, tmp_path, adapter, capsys, how):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(answer, "load", lambda _: adapter)
+    assert cli.main([*how, "--contour"]) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("prosody: contour: was not learned by ") and told.err.count("\n") == 1
+    assert told.out == "" and list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -207,7 +217,7 @@ def test_mistakes_on_the_command_line_are_one_line(monkeypatch, tmp_path, capsys
     ],
 )
 def test_options_that_a_dialogue_cannot_heed_are_refused(monkeypatch, capsys, words, told):
-    monkeypatch.setattr(dialogue, "load", lambda _: pytest.fail("loaded before it was refused"))
+    monkeypatch.setattr(answer, "load", lambda _: pytest.fail("loaded before it was refused"))
     assert cli.main(["--interactive", *words]) == 2
     assert told in capsys.readouterr().err
 

@@ -9,11 +9,12 @@ from lm_data import rule_book
 
 from prosody import markers
 from prosody.lm import windows
+from prosody.lm.acoustic import AcousticHead, Scale
 from prosody.lm.base import load_base
 from prosody.lm.checkpoint import load_adapter
 from prosody.lm.mark import mark, mark_all
 from prosody.lm.train import TrainParameters, train
-from prosody.lm.windows import blend_weights, layout, probabilities
+from prosody.lm.windows import blend_weights, layout, read
 from prosody.sample.script import read_script
 
 NOUNS = ("river", "bridge", "letter", "garden", "window", "morning", "city", "story")
@@ -25,6 +26,10 @@ def text_of(n_words, *, start=0):
     for k in range(start, start + n_words):
         words.append(("We", "saw", "the", NOUNS[k * k % 8] + ",", "and", "never", "found", "it.")[k % 8])
     return words
+
+
+def probabilities(texts, adapter, **how):
+    return [one.probabilities for one in read(texts, adapter, adapter.model, **how)]
 
 
 @given(st.integers(0, 400), st.integers(1, 60), st.data())
@@ -62,9 +67,9 @@ def test_windows_are_twice_as_long_as_in_training_where_there_is_room(adapter):
 @given(st.lists(st.integers(0, 150), min_size=1, max_size=5), st.sampled_from((1, 300, 100_000)))
 def test_what_is_read_together_changes_nothing(adapter, lengths, at_once):
     texts = [text_of(n, start=7 * n) for n in lengths]
-    together = probabilities(texts, adapter, adapter.model, tokens_at_once=at_once)
+    together = probabilities(texts, adapter, tokens_at_once=at_once)
     for words, table in zip(texts, together, strict=True):
-        (alone,) = probabilities([words], adapter, adapter.model, tokens_at_once=1)
+        (alone,) = probabilities([words], adapter, tokens_at_once=1)
         assert table.shape == (len(words), 7)
         np.testing.assert_allclose(table, alone, atol=1e-5)
 
@@ -76,8 +81,8 @@ def test_many_texts_are_marked_as_each_alone(adapter):
 
 def test_two_windows_are_blended_where_both_know_a_word(adapter):
     words = text_of(120)
-    whole = probabilities([words], adapter, adapter.model)[0]
-    first, second = (probabilities([words[a:b]], adapter, adapter.model)[0] for a, b in ((0, 90), (30, 120)))
+    whole = probabilities([words], adapter)[0]
+    first, second = (probabilities([words[a:b]], adapter)[0] for a, b in ((0, 90), (30, 120)))
     np.testing.assert_allclose(whole[:30], first[:30], atol=1e-5)
     np.testing.assert_allclose(whole[90:], second[60:], atol=1e-5)
     share = (np.arange(60) + 0.5)[:, None] / 60
@@ -97,7 +102,7 @@ def test_near_a_join_the_real_base_tells_what_it_tells_in_one_window(tmp_path):
         begin = join + shared // 2 - size
 
         def near(a, b, at=join):
-            (table,) = probabilities([words[a:b]], adapter, adapter.model)
+            (table,) = probabilities([words[a:b]], adapter)
             return table[at - 10 - a : at + 10 - a]
 
         true = near(join - size // 2, join + size // 2)
@@ -105,3 +110,24 @@ def test_near_a_join_the_real_base_tells_what_it_tells_in_one_window(tmp_path):
         moved.append(np.abs(near(join - size // 2 - shared, join + size // 2 - shared) - true).max(axis=1))
     assert 0 < np.mean(moved) < 0.1
     assert np.mean(joined) <= 1.5 * np.mean(moved)
+
+
+def test_what_words_should_measure_is_read_with_the_markers(adapter):
+    names, (words, short) = ("f0_level_st", "energy_db"), (text_of(120), text_of(5))
+
+    def measured(spreads, texts):
+        own = replace(adapter, head=(AcousticHead(32, 2, seed=1), Scale(names, (7.0, -9.0), spreads)))
+        found = read(texts, own, own.model)
+        for one, without in zip(found, read(texts, adapter, adapter.model), strict=True):
+            assert np.allclose(one.probabilities, without.probabilities, atol=1e-6) and without.measured.shape[1] == 0
+        return [one.measured for one in found]
+
+    once, twice = (measured((spread, 1.0), [words, short]) for spread in (1.0, 2.0))
+    assert [one.shape for one in once] == [(120, 2), (5, 2)]
+    assert np.allclose(twice[0], once[0] * [2.0, 1.0], atol=1e-5)
+    assert np.ptp(once[0], axis=0).min() > 0.01  # no two words alike
+
+
+def test_of_a_word_that_is_none_no_more_is_read_than_of_the_longest_real_one(adapter):
+    shorter, longer = (probabilities([["We", "saw", "ab" * n, "here."]], adapter)[0] for n in (400, 10_000))
+    assert np.array_equal(shorter, longer)

@@ -62,6 +62,10 @@ class PaperDesk:
             self.seen_while_composing.append(self.panel.answer.value)
         self.history, self.at = (*self.history, Paper(question=question)), len(self.history)
 
+    def mark_own(self, text, **how):
+        self._note("mark_own", text, how)
+        self.history, self.at = (*self.history, Paper(asked={"given": text})), len(self.history)
+
     def mark_again(self, expressiveness):
         self._note("mark_again", expressiveness)
 
@@ -74,8 +78,8 @@ class PaperDesk:
     def undo(self):
         self._note("undo")
 
-    def speak(self, engine):
-        self._note("speak", engine)
+    def speak(self, engine, *, contour):
+        self._note("speak", engine, contour)
         words = tuple(Word(w.text, k, k + 0.5) for k, w in enumerate(self.current.text.words))
         sound = SimpleNamespace(samples=np.zeros(24_000, np.float32), sample_rate=24_000, words=words)
         self.history = (*self.history[:-1], replace(self.current, spoken=sound))
@@ -138,6 +142,16 @@ def test_sentences_are_shown_as_they_come_and_escaped(desk, panel):
     assert EVIL in texts_of(second)[0] and not {"script", "b"} & set(texts_of(second)[1])
 
 
+def test_own_words_are_marked_and_come_back_with_their_answer(desk, panel):
+    panel.own.value, panel.question.value, panel.expressiveness.value = "I <emph> walk.", "Who?", 1.5
+    panel.buttons["own"].click()
+    assert desk.asked == [("mark_own", "I <emph> walk.", {"question": "Who?", "expressiveness": 1.5})]
+    panel.past.children[0].click()
+    assert panel.own.value == ""
+    panel.past.children[1].click()
+    assert panel.own.value == "I <emph> walk."
+
+
 def test_points_are_added_and_taken_away(panel):
     panel.add_point("second")
     panel.points.children[0].children[1].click()
@@ -152,9 +166,9 @@ def test_what_is_done_in_the_page_is_done_once_and_in_order(desk, panel):
 
 def test_speaking_shows_both_sounds_and_the_times_of_the_words(desk, panel):
     assert panel.player.children == ()
-    panel.voice.value = "espeak"
+    panel.voice.value, panel.contour.value = "espeak", True
     from_page(panel, [1, "speak"])
-    assert desk.asked == [("speak", "espeak"), ("listen",)]
+    assert desk.asked == [("speak", "espeak", True), ("listen",)]
     assert [len(one.value) > 500 for one in panel.player.children[:2]] == [True, True]
     assert 'data-word="1" data-t="1.000 1.500" data-p="1.000 1.500"' in panel.answer.value
 
@@ -178,7 +192,7 @@ def test_going_back_brings_the_inputs_back(desk, panel):
     assert panel.past.children[0].description.startswith("▸")
 
 
-@pytest.mark.parametrize("name", ["compose", "mark", "speak", "undo", "wav"])
+@pytest.mark.parametrize("name", ["compose", "own", "mark", "speak", "undo", "wav"])
 def test_a_mistake_is_one_line_and_the_answer_stays(desk, panel, name):
     shown = panel.answer.value
     desk.fails = ProsodyError(None, "place", EVIL, "remedy")

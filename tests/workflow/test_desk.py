@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from lm_data import CARD, write_babbler
@@ -6,6 +7,7 @@ from lm_data import CARD, write_babbler
 from prosody import markers
 from prosody.errors import ProsodyError
 from prosody.interchange import textgrid
+from prosody.lm.acoustic import AcousticHead, Scale
 from prosody.voice.markup import read_ssml
 from prosody.workflow import answers
 from prosody.workflow.desk import Desk
@@ -96,6 +98,18 @@ def test_a_marker_set_by_hand_survives_re_marking_and_so_does_an_emptied_slot(la
     assert record(desk)[0]["by_hand"] == [3, 4]
 
 
+def test_own_words_lie_on_the_desk_as_they_were_written(laid):
+    sheet = laid.mark_own("We <emph> walk on.", question=" Why? ", expressiveness=2.0)
+    assert markers.plain(sheet.text) == "We walk on." and "<emph>" in sheet.text.words[1].markers
+    assert sheet.by_hand == {1} and len(laid.history) == 2
+    entry = record(laid)[-1]
+    assert (entry["question"], entry["asked"]["given"]) == ("Why?", "We <emph> walk on.")
+    for text, told in (("  ", "your words: there are none"), ("We <emhp> walk", "emhp")):
+        with pytest.raises(ProsodyError, match=told):
+            laid.mark_own(text)
+    assert laid.current is sheet
+
+
 def test_toggling_replaces_one_of_its_kind_and_takes_itself_out(laid):
     desk = laid
     desk.toggle(1, "<pitch_high>")
@@ -138,6 +152,26 @@ def test_speaking_writes_both_renders_and_hears_the_markers(spoken):
         assert (desk.folder / name).stat().st_size > 1000
     assert entry["survival"] == sheet.heard["survival"]
     assert [word["text"] for word in entry["words"]] == [word.text for word in sheet.text.words]
+
+
+def test_a_contour_that_was_learned_shapes_both_renders(adapter, spoken, tmp_path):
+    desk, sheet = spoken
+    desk.back(0)
+    with pytest.raises(ProsodyError, match=r"^contour: was not learned by adapter"):
+        desk.speak(contour=True)
+    assert desk.history[0].spoken is sheet.spoken
+    head = AcousticHead(32, 2), Scale(("f0_level_st", "energy_db"), (0.0, 0.0), (40.0, 40.0))
+    other = with_own_words(replace(adapter, head=head), tmp_path)
+    plain = other.current
+    assert [set(one) for one in plain.written.marked.measured] == [set(head[1].names)] * 7
+    straight = other.speak()
+    shaped = other.speak(contour=True)
+    assert shaped.name != straight.name and shaped.asked["contour"] is True and straight.asked["contour"] is False
+    assert shaped.written.asked["engine"] == "hibari"
+    levels = [[target.f0_level_hz for target in one.spoken.targets] for one in (straight, shaped)]
+    assert levels[0] != levels[1]
+    bare = other.listen().plain
+    assert [target.f0_level_hz for target in bare.targets] == levels[1]  # no marker is written: both sound alike
 
 
 def test_what_was_spoken_never_changes(spoken):
