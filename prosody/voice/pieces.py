@@ -87,8 +87,8 @@ def cut(samples: np.ndarray, words: Sequence[int], slots: Mapping[int, Slot]) ->
 def _silence(db: np.ndarray, slot: Slot) -> tuple[int, int] | None:
     """Where (samples) the silence of a slot lies, or None if the words there are spoken as one."""
     lo, hi = max(0, slot.search[0] // _HOP), min(len(db), slot.search[1] // _HOP)
-    runs = _runs(db[lo:hi] <= _SILENT_DB)
-    start, end = max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
+    silent = runs(db[lo:hi] <= _SILENT_DB)
+    start, end = max(silent, key=lambda run: run[1] - run[0], default=(0, 0))
     length_s = (end - start) * _HOP_S
     if length_s >= (_BREATH_S if slot.pause or slot.punctuated else _LONG_S):
         return (lo + start) * _HOP, (lo + end) * _HOP
@@ -99,7 +99,8 @@ def _silence(db: np.ndarray, slot: Slot) -> tuple[int, int] | None:
     return at, at
 
 
-def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
+def runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """[start, end) of each stretch where `mask` holds."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 

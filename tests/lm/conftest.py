@@ -1,6 +1,7 @@
 """One tiny base model and one adapter trained on it, shared by all tests of the text model."""
 
 import copy
+import signal
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -103,3 +104,11 @@ def _untrained(folder, words):
     model, _, _ = attach(base, LoraParameters(r=2))
     save_adapter(model, base, folder / "adapter", card=CARD)
     return load_adapter(folder / "adapter")
+
+
+@pytest.fixture
+def heard():
+    """Ctrl-C as a terminal's programs take it: those started in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

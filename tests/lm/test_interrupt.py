@@ -5,13 +5,7 @@ import pytest
 
 from prosody.lm.interrupt import held_back
 
-
-@pytest.fixture(autouse=True)
-def heard():
-    """Ctrl-C as a terminal's programs take it: those started in the background ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("heard")
 
 
 def test_the_first_one_is_noted_and_the_second_one_counts():

@@ -86,14 +86,6 @@ def test_a_training_cut_short_goes_on_to_the_same_bits(run, whole, until):
     assert result.metrics["f1"] == whole[0].metrics["f1"]
 
 
-@pytest.fixture
-def heard():
-    """Ctrl-C as a terminal's programs take it: those started in the background ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("at", [3, 8])  # in an epoch, and at the end of one
 def test_ctrl_c_ends_the_step_and_leaves_a_checkpoint(run, whole, tmp_path, monkeypatch, at):

@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from prosody.voice.parameters import SpeakParameters
+from prosody.voice.pieces import runs
 
 VOICED_HZ = 60.0
 _FRAME_S = 0.0125
@@ -86,19 +87,13 @@ def plan(
     return planned, [_pitch(planned, voiced, shape) for shape in shapes]
 
 
-def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """[start, end) of each stretch where `mask` holds."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
-
-
 def _without_edges(voiced: np.ndarray, st: np.ndarray) -> np.ndarray:
     """Pitch with the frames where voicing sets in and dies off, which fall steeply, levelled to their neighbours.
 
     Unvoiced frames are bridged in a straight line.
     """
     trusted = np.zeros_like(voiced)
-    for start, end in _runs(voiced):
+    for start, end in runs(voiced):
         middle = np.median(st[start:end])
         good = start + np.flatnonzero(np.abs(st[start:end] - middle) < 7)
         trusted[good[1:-1] if len(good) > 4 else good] = True
