@@ -1,11 +1,12 @@
 """Which markers survive into sound: marked answers spoken by each engine and listened to, against a plain render.
 
     .venv/bin/python tests/benchmarks/survival.py --adapter DIR [--answers FILE.json] [-n 100] [--engines hibari espeak]
-        [--kinds marked random] [--helsinki FILE] [--out FOLDER] [--json OUT.json]
+        [--kinds marked contour random] [--helsinki FILE] [--out FOLDER] [--json OUT.json]
 
 The answers are 40 to 80 words of the built-in script and, with the Helsinki Prosody Corpus beside the repository, of
 read books: "marked" by the adapter, and "random", with markers at random places, as many of each as the speaker writes
-(the adapter's card tells how many). --answers FILE.json speaks that list of marked texts instead. Told for each engine
+(the adapter's card tells how many); "contour" are the marked ones, spoken with the contour that the adapter expects of
+the speaker between markers. --answers FILE.json speaks that list of marked texts instead. Told for each engine
 and kind: how many of each marker survive, with a Wilson interval of 95 %, the median effect, and how many of the slots
 without a marker are heard as marked. What was heard of each answer is kept in --out, where a run that was cut off goes
 on; a change of the voice needs a new folder.
@@ -31,18 +32,24 @@ from prosody.errors import ProsodyError
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "helsinki_dev" / "dev.txt"
 PROCESSES = 2
-Job = tuple[str, str, int, str]  # engine, kind, number, marked text
+Shape = Sequence[Mapping[str, float]] | None
+Text = tuple[str, Shape]  # marked text, and how its words are expected to sound
+Job = tuple[str, str, int, Text]  # engine, kind, number
 _KEPT = ("survival", "unwritten", "occurrences", "heard_unwritten", "slots")
 
 
-def answers(kinds: Sequence[str], n: int, adapter: Path, helsinki: Path) -> dict[str, list[str]]:
+def answers(kinds: Sequence[str], n: int, adapter: Path, helsinki: Path) -> dict[str, list[Text]]:
     """Kind → `n` marked answers."""
     from prosody.lm.checkpoint import load_adapter
     from prosody.lm.mark import mark
 
     loaded, plain, rng = load_adapter(adapter), plain_answers(n, helsinki), np.random.default_rng(0)
-    found = {"marked": [str(mark(one, loaded)) for one in plain] if "marked" in kinds else []}
-    found["random"] = [at_random(one, loaded.card["rate_by_marker"], rng) for one in plain]
+    marked = [mark(one, loaded) for one in plain] if {"marked", "contour"} & set(kinds) else []
+    found: dict[str, list[Text]] = {
+        "marked": [(str(one), None) for one in marked],
+        "contour": [(str(one), one.measured) for one in marked],
+        "random": [(at_random(one, loaded.card["rate_by_marker"], rng), None) for one in plain],
+    }
     return {kind: found[kind] for kind in kinds}
 
 
@@ -52,13 +59,13 @@ def spoken_and_heard(job: Job, out: Path) -> None:
     from prosody.voice.listen import listen_to_spoken
     from prosody.voice.speak import speak, words_path
 
-    engine, _, number, text = job
+    engine, _, number, (text, shape) = job
     kept = kept_in(out, job)
     if kept.is_file() and files.read_json(kept)["marked"] == text:
         return
     sound = kept.with_suffix(".wav")
-    spoken = speak(text, engine=engine, seed=number, out=sound, overwrite=True)
-    heard = listen_to_spoken(read(sound), text, engine=engine, seed=number)
+    spoken = speak(text, engine=engine, seed=number, shape=shape, out=sound, overwrite=True)
+    heard = listen_to_spoken(read(sound), text, engine=engine, seed=number, shape=shape)
     told = {"marked": text, "voice": spoken.voice, "duration": spoken.duration} | {key: heard[key] for key in _KEPT}
     files.write_json(kept, told, overwrite=True)
     sound.unlink()
@@ -156,7 +163,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--answers", type=Path, metavar="FILE.json", help="a list of marked texts to speak instead")
     parser.add_argument("-n", type=int, default=100, help="answers of each kind (100)")
     parser.add_argument("--engines", nargs="+", default=list(engines.NAMES))
-    parser.add_argument("--kinds", nargs="+", choices=("marked", "random"), default=["marked", "random"])
+    parser.add_argument("--kinds", nargs="+", choices=("marked", "contour", "random"), default=["marked", "random"])
     parser.add_argument("--helsinki", type=Path, default=SHARED, help="a file of the Helsinki Prosody Corpus")
     parser.add_argument(
         "--out", type=Path, default=workflow.root() / "runs" / "survival", help="where answers are kept"
@@ -172,7 +179,7 @@ def main() -> None:
     """Speak and hear everything, print the tables, write the JSON."""
     given = arguments()
     if given.answers:
-        texts = {"given": [str(text) for text in files.read_json(given.answers)][: given.n]}
+        texts = {"given": [(str(text), None) for text in files.read_json(given.answers)][: given.n]}
     else:
         texts = answers(given.kinds, given.n, given.adapter, given.helsinki)
     given.out.mkdir(parents=True, exist_ok=True)
