@@ -141,6 +141,13 @@ def mark_again(
     return again
 
 
+def read_again(marked: Marked, adapter: Adapter) -> Marked:
+    """The same markers for the same reasons, with what the adapter says of each slot, read anew."""
+    (found,) = windows.read([[word.text for word in marked.text.words]], adapter, adapter.model)
+    probabilities = _named(found.probabilities, markers.TOKENS)
+    return replace(marked, probabilities=probabilities, measured=_measured(found.measured, adapter))
+
+
 def set_slot(marked: Marked, slot: int, tokens: Iterable[str]) -> Marked:
     """The same text with exactly `tokens` in one slot: they count as the user's, and so does each kind left empty.
 
@@ -200,12 +207,14 @@ def _decided(given: MarkedText, table: np.ndarray, rule: placing.Rule) -> Marked
     columns = dict(zip(markers.TOKENS, table.T, strict=True))
     limits = placing.thresholds(columns, rule)
     words, reasons = placing.place(given.words, columns, limits, rule)
-    probabilities = tuple(dict(zip(markers.TOKENS, row, strict=True)) for row in table.tolist())
-    return Marked(MarkedText(words, given.final), probabilities, limits, reasons)
+    return Marked(MarkedText(words, given.final), _named(table, markers.TOKENS), limits, reasons)
+
+
+def _named(table: np.ndarray, names: Sequence[str]) -> tuple[dict[str, float], ...]:
+    """The rows of a table [shape=(n_words, n_names)] as dicts."""
+    return tuple(dict(zip(names, row, strict=True)) for row in table.tolist())
 
 
 def _measured(table: np.ndarray, adapter: Adapter) -> tuple[dict[str, float], ...]:
     """What the words of a text should measure, by name. table [shape=(n_words, n_names)]: see `windows.Reading`."""
-    if adapter.head is None:
-        return ()
-    return tuple(dict(zip(adapter.head[1].names, row, strict=True)) for row in table.tolist())
+    return _named(table, adapter.head[1].names) if adapter.head else ()

@@ -2,117 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prosody import files, markers
-from prosody.dataset import Word
 from prosody.errors import ProsodyError
+from prosody.workflow import export
+from prosody.workflow.sheet import RECORD, Sheet, read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from prosody.lm.answer import OnSentence
     from prosody.lm.base import Base
     from prosody.lm.checkpoint import Adapter
-    from prosody.markers import MarkedText
-    from prosody.voice.speak import Spoken
     from prosody.workflow.answers import MarkedAnswer
-
-RECORD = "answers.json"
-KINDS = {"wav": ".wav", "text": ".txt", "ssml": ".ssml", "textgrid": ".TextGrid"}
-"""What can be exported, and the suffix of its file."""
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """An answer as it lies on the desk.
-
-    name: of its files, without a suffix. written: the answer with its inputs. plain: the same words spoken without
-    markers, once they have been. at: when it got so, UTC. before: what it was before its last change.
-    """
-
-    name: str
-    written: MarkedAnswer
-    plain: Spoken | None = None
-    at: str = ""
-    before: Sheet | None = None
-
-    @property
-    def question(self) -> str:
-        """What was asked."""
-        return self.written.answer.question
-
-    @property
-    def points(self) -> tuple[tuple[str, bool], ...]:
-        """Each point, and whether the answer takes it up."""
-        return tuple(zip(self.written.answer.points, self.written.answer.covered, strict=True))
-
-    @property
-    def text(self) -> MarkedText:
-        """The answer's words with their markers."""
-        return self.written.marked.text
-
-    @property
-    def probabilities(self) -> tuple[dict[str, float], ...]:
-        """For each word that of each marker, {token: 0..1}."""
-        return self.written.marked.probabilities
-
-    @property
-    def by_hand(self) -> frozenset[int]:
-        """The slots that are the user's: they survive re-marking."""
-        from prosody.lm.mark import by_hand
-
-        return by_hand(self.written.marked)
-
-    @property
-    def asked(self) -> Mapping[str, Any]:
-        """How it was composed, marked and spoken."""
-        return self.written.asked
-
-    @property
-    def spoken(self) -> Spoken | None:
-        """Its sound, once it has been spoken."""
-        return self.written.spoken
-
-    @property
-    def heard(self) -> Mapping[str, Any] | None:
-        """What `voice.listen` says of the sound."""
-        return self.written.heard
-
-    def as_json(self) -> dict[str, Any]:
-        """The entry in the record: the answer with its inputs, which slots are the user's, the files of its sound."""
-        plain = f"{self.name}_plain.wav" if self.plain else None
-        return {
-            "name": self.name,
-            "at": self.at,
-            **self.written.as_json(),
-            "by_hand": sorted(self.by_hand),
-            "plain_audio_file": plain,
-        }
 
 
 class Desk:
     """Answers of one adapter, in a folder: `history`, of which `current` lies on top, and what can be done to it.
 
     What has been spoken never changes: a change to a spoken answer puts a new one on the desk. Every change is kept at
-    once in the folder's answers.json, after the entries that it held before.
-    adapter: places the markers, and composes through its base. answers: lie on the desk from the start. composer:
-    another model to compose with.
+    once in the folder's answers.json, and what that holds lies on the desk from the start.
+    adapter: places the markers, and composes through its base. answers: lie on the desk, too. composer: another model
+    to compose with. Raises ProsodyError if answers.json cannot be read or is no list.
     """
 
     def __init__(
         self, adapter: Adapter, folder: Path, *, answers: Sequence[MarkedAnswer] = (), composer: Base | None = None
     ) -> None:
         self.folder = Path(folder)
-        self.history: tuple[Sheet, ...] = ()
-        self._adapter, self._composer, self._at = adapter, composer, -1
-        self._earlier: list[Any] | None = None
-        for written in answers:
-            self._lay(Sheet(self._new_name(), self._near(written), at=_now()))
+        kept, self._others = read_record(self.folder)
+        self.history: tuple[Sheet, ...] = tuple(kept)
+        self._adapter, self._composer, self._at = adapter, composer, len(kept) - 1
+        there = {(sheet.written.audio_file, sheet.text) for sheet in kept}
+        for written in map(self._near, answers):
+            if (written.audio_file, written.marked.text) not in there:
+                self._lay(Sheet(self._new_name(), written, at=_now()))
 
     @property
     def current(self) -> Sheet | None:
@@ -171,7 +98,7 @@ class Desk:
         """
         from prosody.workflow.answers import mark_again
 
-        written = self._latest().written
+        written = self._read().written
         permitted = {name: written.asked[name] for name in ("allow", "forbid") if name in written.asked}
         marking = {"expressiveness": float(expressiveness), **permitted}
         return self._changed(mark_again(written, self._adapter, marking))
@@ -229,7 +156,7 @@ class Desk:
         now = self._latest()
         if now.spoken is not None and (now.asked.get("engine"), now.asked.get("contour", False)) == (engine, contour):
             return now
-        put = self._put
+        now, put = self._read(), self._put
         if now.spoken is not None:
             bare = replace(now.written, spoken=None, heard=None, audio_file=None)
             now, put = Sheet(self._new_name(), bare, before=now.before), self._lay
@@ -265,28 +192,26 @@ class Desk:
         return self._kept(now)
 
     def export(self, kind: str, name: str = "") -> Path:
-        """Write the current answer into the folder. kind: one of `KINDS`. name: of the file, without suffix.
+        """Write the current answer into the folder. kind: one of `export.SUFFIXES`. name: of the file, without suffix.
 
         Without a name it is the answer's, with a number where that is taken by something else. Returns the path.
         Raises ProsodyError for a WAV or a TextGrid of an answer that has not been spoken, a name that is a path, and a
         file that exists or cannot be written.
         """
-        if kind not in KINDS:
-            raise ProsodyError(None, "export", f"{kind!r} is no kind of file", f"use one of: {', '.join(KINDS)}")
-        now = self._spoken() if kind in ("wav", "textgrid") else self._latest()
-        suffix, write = KINDS[kind], _WRITE[kind]
+        export.check_kind(kind)
+        now, suffix = self._spoken() if kind in export.SPOKEN else self._latest(), export.SUFFIXES[kind]
         if name:
             if Path(name).name != name or "\\" in name:
                 raise ProsodyError(name, None, "is a path", f"give a name alone; it is written into {self.folder}")
             path = self.folder / (name if name.lower().endswith(suffix.lower()) else name + suffix)
-            write(path, now)
+            export.write(kind, path, now)
             return path
         if kind == "wav" and now.written.audio_file == f"{now.name}.wav" and (self.folder / f"{now.name}.wav").exists():
             return self.folder / f"{now.name}.wav"
         path, number = self.folder / (now.name + suffix), 2
         while path.exists():
             path, number = self.folder / f"{now.name}_{number}{suffix}", number + 1
-        write(path, now)
+        export.write(kind, path, now)
         return path
 
     def back(self, number: int) -> Sheet:
@@ -308,6 +233,15 @@ class Desk:
             raise ProsodyError(None, None, "there is no answer yet", "compose one first")
         return self.current
 
+    def _read(self) -> Sheet:
+        """The current answer with what the adapter says of it, which the record does not hold."""
+        from prosody.lm.mark import read_again
+
+        now = self._latest()
+        if len(now.probabilities) == len(now.text.words):
+            return now
+        return replace(now, written=replace(now.written, marked=read_again(now.written.marked, self._adapter)))
+
     def _spoken(self) -> Sheet:
         if self._latest().spoken is None:
             raise ProsodyError(None, None, "the answer has not been spoken", "speak it first")
@@ -320,6 +254,7 @@ class Desk:
 
     def _put(self, sheet: Sheet) -> Sheet:
         """In place of the current one."""
+        sheet = replace(sheet, kept=None)
         self.history = (*self.history[: self._at], sheet, *self.history[self._at + 1 :])
         return sheet
 
@@ -334,24 +269,14 @@ class Desk:
         taken = {sheet.name for sheet in self.history}
         if self.folder.is_dir():
             taken |= {path.name.partition(".")[0] for path in self.folder.iterdir()}
-            taken |= {one["name"] for one in self._before() if isinstance(one, dict) and "name" in one}
+            taken |= {one["name"] for one in self._others if isinstance(one, dict) and "name" in one}
         number = 1
         while f"answer_{number:02d}" in taken:
             number += 1
         return f"answer_{number:02d}"
 
-    def _before(self) -> list[Any]:
-        """What answers.json held before this desk. Raises ProsodyError if it cannot be read or is no list."""
-        if self._earlier is None:
-            path = self.folder / RECORD
-            found = files.read_json(path) if path.exists() else []
-            if not isinstance(found, list):
-                raise ProsodyError(path, None, "is not a list of answers", "move it away")
-            self._earlier = found
-        return self._earlier
-
     def _kept(self, sheet: Sheet) -> Sheet:
-        entries = [*self._before(), *(one.as_json() for one in self.history)]
+        entries = [*self._others, *(one.as_json() for one in self.history)]
         files.write_json(self.folder / RECORD, entries, overwrite=True)
         return sheet
 
@@ -362,36 +287,3 @@ def _seed(sheet: Sheet) -> int:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _write_wav(path: Path, sheet: Sheet) -> None:
-    from prosody.voice.speak import write
-
-    write(path, sheet.spoken)
-
-
-def _write_text(path: Path, sheet: Sheet) -> None:
-    files.write_text(path, f"{markers.render(sheet.text)}\n")
-
-
-def _write_ssml(path: Path, sheet: Sheet) -> None:
-    from prosody.voice.markup.compile import compile_markup
-
-    files.write_text(path, f"{compile_markup(sheet.text, 'ssml').text}\n")
-
-
-def _write_textgrid(path: Path, sheet: Sheet) -> None:
-    from prosody.interchange import textgrid
-    from prosody.interchange.annotation import Annotation
-    from prosody.interchange.tiers import to_textgrid
-
-    words = tuple(Word(w.text, w.start, w.end, w.markers) for w in sheet.spoken.words)
-    textgrid.write(path, to_textgrid(Annotation(words, sheet.text.final, sheet.spoken.duration)))
-
-
-_WRITE: dict[str, Callable[[Path, Sheet], None]] = {
-    "wav": _write_wav,
-    "text": _write_text,
-    "ssml": _write_ssml,
-    "textgrid": _write_textgrid,
-}

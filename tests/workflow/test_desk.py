@@ -1,6 +1,8 @@
 import json
+import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from lm_data import CARD, write_babbler
 
@@ -185,6 +187,53 @@ def test_what_was_spoken_never_changes(spoken):
     desk.undo()
     assert desk.undo().spoken is sheet.spoken  # the spoken answer itself, not a copy of it
     assert len(desk.history) == 1
+
+
+def test_what_is_kept_lies_on_the_next_desk(adapter, spoken, tmp_path):
+    desk, sheet = spoken
+    folder = shutil.copytree(desk.folder, tmp_path / "studio")
+    held = record(desk)
+    again = Desk(adapter, folder, answers=[replace(sheet.written)])
+    assert [one.as_json() for one in again.history] == held  # the answer that is there is not laid a second time
+    back = again.back(0)
+    assert (back.text, back.by_hand, back.points) == (sheet.text, sheet.by_hand, sheet.points)
+    for now, then in ((back.spoken, sheet.spoken), (back.plain, sheet.plain)):
+        assert np.abs(now.samples - then.samples).max() < 1e-4
+        assert [w.text for w in now.words] == [w.text for w in then.words]
+        assert [w.start for w in now.words] == pytest.approx([w.start for w in then.words], abs=1e-4)
+    assert again.speak() is back
+    assert again.listen().heard["survival"] == sheet.heard["survival"]
+    marked, expected = again.mark_again(2.0), desk.back(0) and desk.mark_again(2.0)
+    assert (marked.text, marked.by_hand) == (expected.text, expected.by_hand)
+    assert marked.probabilities == expected.probabilities
+    desk.undo()
+    assert record(again)[: len(held)] == held
+
+
+@pytest.mark.parametrize("damage", ["gone", "no times", "damaged"])
+def test_an_answer_whose_sound_is_lost_is_still_there(adapter, spoken, tmp_path, damage):
+    folder = shutil.copytree(spoken[0].folder, tmp_path / "studio")
+    sound = folder / "answer_01.wav"
+    if damage == "damaged":
+        sound.write_bytes(b"RIFF")
+    else:
+        (sound if damage == "gone" else sound.with_suffix(".words.json")).unlink()
+    back = Desk(adapter, folder).back(0)
+    assert back.spoken is back.plain is None and back.text == spoken[1].text
+    assert back.as_json() == record(spoken[0])[0]
+
+
+def test_what_is_no_answer_stays_in_the_record(adapter, desk):
+    desk.folder.mkdir()
+    others = [7, {"name": "answer_01"}, {**dict.fromkeys(("name", "at", "marked")), "points": 3}]
+    (desk.folder / "answers.json").write_text(json.dumps(others))
+    again = Desk(adapter, desk.folder)
+    assert again.history == () and again.current is None
+    again.mark_own("I walk.")
+    assert record(again)[:3] == others and record(again)[3]["name"] == "answer_02"
+    (desk.folder / "answers.json").write_text("{}")
+    with pytest.raises(ProsodyError, match=r"answers\.json: is not a list of answers"):
+        Desk(adapter, desk.folder)
 
 
 def test_undo_of_a_change_that_was_spoken_since_makes_a_new_answer(spoken):
