@@ -14,6 +14,8 @@ from prosody.commands import tell
 from prosody.errors import ProsodyError
 from prosody.workflow import install
 
+_IN_PARALLEL = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")  # a process holds up to 2 GB
+
 
 def setup(arguments: Namespace) -> int:
     """Install everything; where that is done already, say so."""
@@ -32,8 +34,8 @@ def lock(_: Namespace) -> None:
 
 
 def test(arguments: Namespace) -> int:
-    """Run pytest on the clone's tests; the exit code is pytest's."""
-    words = list(arguments.words)
+    """Run pytest on the clone's tests, all of them in several processes; the exit code is pytest's."""
+    words = list(arguments.words) or list(_IN_PARALLEL)
     for flag, expression in (("--slow", "slow or browser or faults"), ("--all", "")):
         if flag in words:
             words[words.index(flag) : words.index(flag) + 1] = ["-m", expression]
