@@ -176,7 +176,7 @@ def test_stdin_that_is_not_utf_8_is_one_line(monkeypatch, capsys):
 @pytest.fixture
 def answered(monkeypatch, capsys):
     """Run `--interactive` on the bytes of stdin, with nothing behind it; exit code, what was asked, stdout, stderr."""
-    from prosody.commands import dialogue
+    from prosody.commands import answer
     from prosody.workflow import answers
 
     asked = []
@@ -192,7 +192,7 @@ def answered(monkeypatch, capsys):
         return Echo(question=question)
 
     def _answered(stdin):
-        monkeypatch.setattr(dialogue, "load", lambda given: None)
+        monkeypatch.setattr(answer, "load", lambda given: None)
         monkeypatch.setattr(answers, "write_answer", write_answer)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
         code = cli.main(["--interactive", "--json"])
