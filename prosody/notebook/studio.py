@@ -168,7 +168,7 @@ class Studio(widgets.VBox):
         self._bottom = [_heading("Export"), exports, self.written, _heading("Answers so far"), self.past]
 
     def _button(self, name: str, icon: str, act: Callable[[], None], style: str = "") -> widgets.Button:
-        button = widgets.Button(description=name, icon=icon, button_style=style)
+        button = widgets.Button(description=name, icon=icon, button_style=style, layout=widgets.Layout(width="auto"))
         button.on_click(lambda _: act())
         return button
 

@@ -252,5 +252,19 @@ def test_the_studio_by_keyboard_alone(page, lab, tmp_path):
     (entry,) = json.loads(kept.read_text(encoding="utf-8"))
     assert entry["by_hand"] == [2, 3, 4]
     assert (kept.parent / f"{entry['name']}.TextGrid").is_file() and (kept.parent / entry["audio_file"]).is_file()
+
+    page.locator(".ps-own textarea").focus()
+    page.keyboard.type("We <emph> walk on, 7 of us.")  # digits are no order here
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Mark my words").focus()
+    page.keyboard.press("Enter")
+    page.locator(".ps-status", has_text="Your words are marked").wait_for()
+    assert page.locator(".ps-word").all_inner_texts() == ["We", "walk", "on,", "7", "of", "us."]
+    assert page.locator(".ps-slot").nth(1).inner_text() == "<emph>"
+    assert page.locator(".ps-history button").count() == 2
+    page.locator(".ps-history button").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('.ps-own textarea').value === ''")
+    assert page.locator(".ps-word").all_inner_texts() == before
     assert page.evaluate("window.evil") is None
     assert not _failed(page)
