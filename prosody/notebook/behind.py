@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from prosody.dataset import Word
 from prosody.markers import BY_TOKEN, TOKENS
-from prosody.notebook import style
+from prosody.notebook import look
 from prosody.speech.align import SUPPORTED
 
 _SHOWN = {  # measured key → how it is told
@@ -53,18 +53,18 @@ def hover(word: Word, heard: tuple[str, ...]) -> str:
 
     Only the markers' colours are markup; the word is escaped.
     """
-    rows = [f"<b>{style.text(word.text)}</b>  {word.start:.2f} to {word.end:.2f} s"]
+    rows = [f"<b>{look.text(word.text)}</b>  {word.start:.2f} to {word.end:.2f} s"]
     if word.confidence is not None and word.confidence < SUPPORTED:
         rows.append(f"little support in the sound: confidence {word.confidence:.2f}")
     if not word.evidence:
-        rows += [style.meaning(token) for token in word.markers]
+        rows += [look.meaning(token) for token in word.markers]
     for token in TOKENS:
         if token not in word.evidence:
             continue
         signs = [sign for sign, slot in (("written", word.markers), ("heard", heard)) if token in slot]
-        row = f"{word.evidence[token]:.2f} {style.text(token)}"
+        row = f"{word.evidence[token]:.2f} {look.text(token)}"
         row = f'<span style="color:{BY_TOKEN[token].color}">●</span> ' + (f"<b>{row}</b>" if signs else row)
         row += f" ({', '.join(signs)})" if signs else ""
         behind = numbers(token, word.measured)
         rows.append(f"{row}  {behind}" if behind else row)
-    return style.lines(rows)
+    return look.lines(rows)

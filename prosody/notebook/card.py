@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from prosody.markers import MARKERS
-from prosody.notebook import style
+from prosody.notebook import look
 from prosody.speech.profile import Profile
 
 _F0_HZ = (50.0, 500.0)  # of the ruler
@@ -29,7 +29,7 @@ def profile_card(profile: Profile | Mapping[str, Any], *, title: str = "The spea
     figure = make_subplots(1, 2, **domains)
     _add_ruler(figure, raw.get("f0_median_hz"), raw.get("f0_spread_st"))
     _add_rates(figure, raw.get("markers_per_100_words") or {})
-    style.dress(figure, title=title, height=390)
+    look.dress(figure, title=title, height=390)
     figure.update_yaxes(domain=[0, 0.64])
     tiles = _tiles(raw)
     for place, (value, unit) in enumerate(tiles):
@@ -80,7 +80,7 @@ def _add_ruler(figure: go.Figure, median_hz: float | None, spread_st: float | No
         figure.data[-1].update(showlegend=False, textfont={"size": 12})
         return
     spread = spread_st or 0.0
-    for times, color in ((2, style.BAND), (1, style.BAND)):
+    for times, color in ((2, look.BAND), (1, look.BAND)):
         low, high = f0_range_hz(median_hz, times * spread)
         box = {"x": [low, high, high, low, low], "y": [0.2, 0.2, 0.8, 0.8, 0.2], "fill": "toself", "mode": "lines"}
         figure.add_scatter(
@@ -97,7 +97,7 @@ def _add_ruler(figure: go.Figure, median_hz: float | None, spread_st: float | No
         x=[median_hz, median_hz],
         y=[0.12, 0.88],
         mode="lines",
-        line={"color": style.F0, "width": 3},
+        line={"color": look.F0, "width": 3},
         hovertemplate=f"median {median_hz:.0f} Hz<extra></extra>",
         row=1,
         col=1,
@@ -109,7 +109,7 @@ def _add_ruler(figure: go.Figure, median_hz: float | None, spread_st: float | No
             if step in (-2, 2):
                 figure.add_annotation(text=told, font={"size": 10}, showarrow=False, yanchor="bottom", **at)
     at = {"x": float(np.log10(median_hz)), "y": 0.9, "xref": "x", "yref": "y", "showarrow": False, "yanchor": "bottom"}
-    figure.add_annotation(text="median", font={"size": 10, "color": style.F0}, **at)
+    figure.add_annotation(text="median", font={"size": 10, "color": look.F0}, **at)
 
 
 def _add_rates(figure: go.Figure, rates: Mapping[str, float]) -> None:
@@ -117,13 +117,13 @@ def _add_rates(figure: go.Figure, rates: Mapping[str, float]) -> None:
     values = [round(float(rates.get(marker.token, 0.0)), 2) for marker in MARKERS]
     figure.add_bar(
         x=values,
-        y=[style.text(marker.token) for marker in MARKERS],
+        y=[look.text(marker.token) for marker in MARKERS],
         orientation="h",
         marker_color=[marker.color for marker in MARKERS],
         text=[f"{value:.1f}" for value in values],
         textposition="outside",
         cliponaxis=False,
-        customdata=[style.text(marker.meaning) for marker in MARKERS],
+        customdata=[look.text(marker.meaning) for marker in MARKERS],
         hovertemplate="%{y} %{x:.1f} on 100 words<br>%{customdata}<extra></extra>",
         row=1,
         col=2,

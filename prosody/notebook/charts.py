@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from prosody.markers import MARKERS
-from prosody.notebook import style
+from prosody.notebook import look
 
 _FEW_SEGMENTS = 6
 Curve = Sequence[tuple[int, float]]
@@ -26,7 +26,7 @@ def marker_counts(
 
     counts, reference: token → count, or a rate; `unit` says which.
     """
-    tokens = [style.text(marker.token) for marker in MARKERS]
+    tokens = [look.text(marker.token) for marker in MARKERS]
     figure = go.Figure()
     for series, label, of_reference in ((counts, name, False), (reference, reference_name, True)):
         if series is None:
@@ -36,7 +36,7 @@ def marker_counts(
         figure.add_bar(
             x=tokens,
             y=values,
-            name=style.text(label),
+            name=look.text(label),
             text=values,
             textposition="outside",
             cliponaxis=False,
@@ -44,12 +44,12 @@ def marker_counts(
                 "color": "rgba(0,0,0,0)" if of_reference else colors,
                 "line": {"color": colors, "width": 1.5},
             },
-            customdata=[style.text(marker.meaning) for marker in MARKERS],
-            hovertemplate="%{x} %{y} " + style.text(unit) + "<br>%{customdata}<extra>" + style.text(label) + "</extra>",
+            customdata=[look.text(marker.meaning) for marker in MARKERS],
+            hovertemplate="%{x} %{y} " + look.text(unit) + "<br>%{customdata}<extra>" + look.text(label) + "</extra>",
         )
     figure.update_layout(barmode="group", bargap=0.3)
-    figure.update_yaxes(title_text=style.text(unit), rangemode="tozero")
-    style.dress(figure, title="Markers", height=360, legend=reference is not None)
+    figure.update_yaxes(title_text=look.text(unit), rangemode="tozero")
+    look.dress(figure, title="Markers", height=360, legend=reference is not None)
     return figure.update_xaxes(showgrid=False).update_layout(margin={"b": 64})
 
 
@@ -65,7 +65,7 @@ def segment_lengths(durations: Sequence[float]) -> go.Figure:
         x=edges[:-1] + width / 2,
         y=counted,
         width=width * 0.92,
-        marker_color=style.WAVE,
+        marker_color=look.WAVE,
         customdata=[f"{a} to {a + width} s" for a in edges[:-1]],
         hovertemplate="%{customdata}: %{y} segments<extra></extra>",
     )
@@ -73,11 +73,11 @@ def segment_lengths(durations: Sequence[float]) -> go.Figure:
     if len(durations):
         median = float(np.median(durations))
         title = f"Segment lengths: {len(durations)} segments, {durations.sum() / 60:.1f} min, median {median:.1f} s"
-        figure.add_vline(x=median, line={"color": style.ACCENT, "dash": "dash", "width": 1.5})
+        figure.add_vline(x=median, line={"color": look.ACCENT, "dash": "dash", "width": 1.5})
     figure.update_xaxes(title_text="length (s)")
     few = {"dtick": 1} if len(durations) and counted.max() < _FEW_SEGMENTS else {}  # or there are halves on the axis
     figure.update_yaxes(title_text="segments", rangemode="tozero", **few)
-    return style.dress(figure, title=title, height=320)
+    return look.dress(figure, title=title, height=320)
 
 
 def loss_curve(
@@ -92,20 +92,20 @@ def loss_curve(
     if len(train):
         steps, losses = np.asarray(train, dtype=float).T
         many = len(steps) > 50
-        _curve(figure, *_thinned(steps, losses), "train, each step", style.WAVE, width=1, opacity=0.45 if many else 1)
+        _curve(figure, *_thinned(steps, losses), "train, each step", look.WAVE, width=1, opacity=0.45 if many else 1)
         if many:
-            _curve(figure, *_thinned(steps, _smooth(losses)), "train, smoothed", style.WAVE, width=2.5)
+            _curve(figure, *_thinned(steps, _smooth(losses)), "train, smoothed", look.WAVE, width=2.5)
     if len(val):
         steps, losses = np.asarray(val, dtype=float).T
-        _curve(figure, steps, losses, "held out", style.ACCENT, width=2, mode="lines+markers")
+        _curve(figure, steps, losses, "held out", look.ACCENT, width=2, mode="lines+markers")
     if kept is not None:
         epoch, step = kept
-        ring = {"symbol": "circle-open", "size": 16, "color": style.ACCENT, "line": {"width": 2}}
+        ring = {"symbol": "circle-open", "size": 16, "color": look.ACCENT, "line": {"width": 2}}
         at = {"x": [step], "y": [round(dict(val)[step], 4)]}
         figure.add_scatter(name=f"kept: epoch {epoch}", mode="markers", marker=ring, hoverinfo="name", **at)
     if untuned is not None:
         last = max((step for step, _ in (*train, *val)), default=1)
-        dashed = {"color": style.TEXT, "dash": "dash", "width": 1.5}
+        dashed = {"color": look.TEXT, "dash": "dash", "width": 1.5}
         label = f"held out, untuned base: {untuned:.3f}"
         figure.add_scatter(
             x=[0, last], y=[round(untuned, 4)] * 2, name=label, mode="lines", line=dashed, hoverinfo="name+y"
@@ -113,7 +113,7 @@ def loss_curve(
     figure.update_layout(hovermode="x unified")
     figure.update_xaxes(title_text="step")
     figure.update_yaxes(title_text="loss (nats a slot)")
-    return style.dress(figure, title="Loss", height=420, legend=True)
+    return look.dress(figure, title="Loss", height=420, legend=True)
 
 
 def support_chart(supported: Mapping[str, tuple[int, int]]) -> go.Figure:
@@ -122,7 +122,7 @@ def support_chart(supported: Mapping[str, tuple[int, int]]) -> go.Figure:
     yes = [supported[marker.token][0] for marker in shown]
     written = [supported[marker.token][1] for marker in shown]
     labels = [f"{a} of {b}" + (f" ({a / b:.0%})" if b else "") for a, b in zip(yes, written, strict=True)]
-    tokens = [style.text(marker.token) for marker in shown]
+    tokens = [look.text(marker.token) for marker in shown]
     common = {
         "y": tokens,
         "orientation": "h",
@@ -143,7 +143,7 @@ def support_chart(supported: Mapping[str, tuple[int, int]]) -> go.Figure:
     )
     figure.update_layout(barmode="stack", bargap=0.35)
     figure.update_xaxes(title_text="markers written", rangemode="tozero", range=[0, 1.18 * max([1, *written])])
-    style.dress(figure, title="Markers that the audio supports", height=420, legend=True)
+    look.dress(figure, title="Markers that the audio supports", height=420, legend=True)
     return figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", automargin=True)
 
 
@@ -178,5 +178,5 @@ def _smooth(losses: np.ndarray) -> np.ndarray:
 
 def _thinned(steps: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Every nth point, so that a long training stays a small figure."""
-    every = -(-len(steps) // (style.MAX_POINTS // 2))
+    every = -(-len(steps) // (look.MAX_POINTS // 2))
     return steps[::every], losses[::every]

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from prosody.dataset import Word
 from prosody.markers import MARKERS
-from prosody.notebook import style
+from prosody.notebook import look
 
 _MOST_BINS = 40
 _BINS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
@@ -33,13 +33,13 @@ def marker_density(
     edges = _edges(duration_s)
     starts = np.array([word.start for word in words], dtype=float)
     figure = make_subplots(len(MARKERS) + 1, 1, shared_xaxes=True, vertical_spacing=0.022)
-    _add_bars(figure, edges, _rates(starts, edges), style.TEXT, "words", row=1)
-    _label(figure, "words", f"{60 * len(words) / max(duration_s, 1e-3):.0f}", style.TEXT, row=1)
+    _add_bars(figure, edges, _rates(starts, edges), look.TEXT, "words", row=1)
+    _label(figure, "words", f"{60 * len(words) / max(duration_s, 1e-3):.0f}", look.TEXT, row=1)
     any_written = any(written)
     for row, marker in enumerate(MARKERS, 2):
         slots = (written, heard) if any_written else (heard,)
         at = [starts[[marker.token in slot for slot in of]] if len(of) else starts for of in slots]
-        token = style.text(marker.token)
+        token = look.text(marker.token)
         _add_bars(figure, edges, _rates(at[-1], edges), marker.color, f"{token} heard", row=row)
         if any_written:
             _add_steps(figure, edges, _rates(at[0], edges), marker.color, f"{token} written", row=row)
@@ -51,7 +51,7 @@ def marker_density(
         _add_held_out(figure, held_out_from_s, duration_s)
     width = f"{edges[1] - edges[0]:g} s" if len(edges) > 2 else "the whole recording"
     what = "line: written, bars: heard; at the right the means" if any_written else "heard; at the right the mean"
-    style.dress(figure, title=f"Markers a minute, each {width} ({what})", height=_ROW_PIXELS * (len(MARKERS) + 1) + 110)
+    look.dress(figure, title=f"Markers a minute, each {width} ({what})", height=_ROW_PIXELS * (len(MARKERS) + 1) + 110)
     axis = {"rangemode": "tozero", "nticks": 3, "fixedrange": True, "tickfont": {"size": 10}}
     figure.update_xaxes(range=[0, round(duration_s, 3)])
     figure.update_xaxes(title_text="time in the recording (s)", row=len(MARKERS) + 1, col=1)
@@ -101,11 +101,11 @@ def _label(figure: go.Figure, name: str, means: str, color: str, *, row: int) ->
     axis = "" if row == 1 else str(row)
     place = {"xref": "paper", "yref": f"y{axis} domain", "y": 0.5, "showarrow": False}
     figure.add_annotation(text=name, x=0, xanchor="right", xshift=-34, font={"color": color, "size": 12}, **place)
-    figure.add_annotation(text=means, x=1, xanchor="left", xshift=8, font={"color": style.TEXT, "size": 11}, **place)
+    figure.add_annotation(text=means, x=1, xanchor="left", xshift=8, font={"color": look.TEXT, "size": 11}, **place)
 
 
 def _add_held_out(figure: go.Figure, start_s: float, end_s: float) -> None:
     box = {"x0": round(start_s, 3), "x1": round(end_s, 3), "y0": 0, "y1": 1, "yref": "paper", "layer": "below"}
-    figure.add_shape(type="rect", fillcolor=style.PAUSE_SHADE, line_width=0, **box)
+    figure.add_shape(type="rect", fillcolor=look.PAUSE_SHADE, line_width=0, **box)
     label = {"text": "held out", "font": {"size": 10}, "showarrow": False, "yanchor": "bottom"}
     figure.add_annotation(x=round((start_s + end_s) / 2, 3), y=1, yref="paper", **label)

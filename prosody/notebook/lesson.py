@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from prosody.markers import BY_TOKEN
-from prosody.notebook import style
+from prosody.notebook import look
 
 if TYPE_CHECKING:
     from prosody.lm.insight import Change
@@ -33,10 +33,10 @@ def lora_picture(changes: Sequence[Change]) -> go.Figure:
     high, wide, thin = one.n_out / longest, one.n_in / longest, max(one.r / longest, _THINNEST)
     whole = f"{one.n_out} × {one.n_in} = {one.n_out * one.n_in:,}"
     parts = [
-        ("W, frozen", wide, high, style.TEXT, whole, "+ α/r ·"),
-        ("B", thin, high, style.F0, f"{one.n_out} × {one.r} = {one.n_out * one.r:,}", "·"),
-        ("A", wide, thin, style.ACCENT, f"{one.r} × {one.n_in} = {one.r * one.n_in:,}", "="),
-        ("what the layer uses", wide, high, style.WAVE, f"{one.n_out} × {one.n_in}", ""),
+        ("W, frozen", wide, high, look.TEXT, whole, "+ α/r ·"),
+        ("B", thin, high, look.F0, f"{one.n_out} × {one.r} = {one.n_out * one.r:,}", "·"),
+        ("A", wide, thin, look.ACCENT, f"{one.r} × {one.n_in} = {one.r * one.n_in:,}", "="),
+        ("what the layer uses", wide, high, look.WAVE, f"{one.n_out} × {one.n_in}", ""),
     ]
     left = 0.0
     for name, width, height, color, shape, sign in parts:
@@ -45,7 +45,7 @@ def lora_picture(changes: Sequence[Change]) -> go.Figure:
             x=x, y=y, fill="toself", fillcolor=color, opacity=0.55, mode="lines", line={"color": color, "width": 1},
             name=name, hoverinfo="text", text=f"{name}: {shape} numbers",
         )  # fmt: skip
-        text = {"showarrow": False, "font": {"color": style.TEXT, "size": 12}}
+        text = {"showarrow": False, "font": {"color": look.TEXT, "size": 12}}
         label = f"<b>{name}</b><br>{shape}"
         figure.add_annotation(x=left + width / 2, y=0.03, text=label, yanchor="bottom", **text)
         left += width + _GAP
@@ -53,11 +53,11 @@ def lora_picture(changes: Sequence[Change]) -> go.Figure:
         figure.add_annotation(x=left - _GAP / 2, y=-high / 2, text=sign, **text)
     figure.add_annotation(
         x=0, y=-high - 0.04, text=_where(changes, one), showarrow=False, xanchor="left", yanchor="top",
-        font={"color": style.TEXT},
+        font={"color": look.TEXT},
     )  # fmt: skip
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x", range=[-max(high, 0.4) - 0.25, 0.35])
-    return style.dress(figure, title=_sum(changes), height=400)
+    return look.dress(figure, title=_sum(changes), height=400)
 
 
 def _where(changes: Sequence[Change], drawn: Change) -> str:
@@ -65,8 +65,8 @@ def _where(changes: Sequence[Change], drawn: Change) -> str:
     targets = list(dict.fromkeys(change.target for change in changes))
     layers = sorted({change.layer for change in changes})
     where = f"{len(layers)} layers ({layers[0]} to {layers[-1]})" if len(layers) > 1 else f"layer {layers[0]}"
-    names = style.text(", ".join(targets))
-    return f"Drawn: {style.text(drawn.target)}. Such a pair stands beside {names} in {where}."
+    names = look.text(", ".join(targets))
+    return f"Drawn: {look.text(drawn.target)}. Such a pair stands beside {names} in {where}."
 
 
 def _sum(changes: Sequence[Change]) -> str:
@@ -97,7 +97,7 @@ def change_by_layer(changes: Sequence[Change]) -> go.Figure:
         )
     figure.update_xaxes(title_text="layer")
     figure.update_yaxes(title_text="‖α/r · B · A‖ / ‖W‖ (%)", rangemode="tozero")
-    return style.dress(figure, title="What was learned beside each matrix", height=380, legend=True)
+    return look.dress(figure, title="What was learned beside each matrix", height=380, legend=True)
 
 
 def rows_moved(rows: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> go.Figure:
@@ -112,7 +112,7 @@ def rows_moved(rows: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> g
     figure = go.Figure()
     sides = _sides(after, [len(token) for token in tokens], others=before)
     for token, start, end, side in zip(tokens, before, after, sides, strict=True):
-        color, name = BY_TOKEN[token].color, style.text(token)
+        color, name = BY_TOKEN[token].color, look.text(token)
         figure.add_scatter(
             x=[round(float(start[0]), 4), round(float(end[0]), 4)],
             y=[round(float(start[1]), 4), round(float(end[1]), 4)],
@@ -130,7 +130,7 @@ def rows_moved(rows: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> g
     for axis, k, name in ((figure.update_xaxes, 0, "first"), (figure.update_yaxes, 1, "second")):
         ends = [round(float(low[k] - room[k]), 4), round(float(high[k] + room[k]), 4)]
         axis(title_text=f"{name} principal component", range=ends)
-    return style.dress(figure, title="The seven rows: ○ before, ● after training", height=440)
+    return look.dress(figure, title="The seven rows: ○ before, ● after training", height=440)
 
 
 def _sides(points: np.ndarray, lengths: Sequence[int], *, others: np.ndarray) -> list[str]:
@@ -140,7 +140,7 @@ def _sides(points: np.ndarray, lengths: Sequence[int], *, others: np.ndarray) ->
     """
     every = np.concatenate([points, others])
     extent = np.maximum((1 + 2 * _ROOM) * np.ptp(every, axis=0), 1e-12)
-    pixels = np.array([style.PAGE_PIXELS, _ROWS_PIXELS]) / extent
+    pixels = np.array([look.PAGE_PIXELS, _ROWS_PIXELS]) / extent
     placed: list[np.ndarray] = [np.array([*(p * pixels - 6), *(p * pixels + 6)]) for p in every]
     chosen = []
     for point, n in zip(points, lengths, strict=True):

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from prosody.dataset import Word
 from prosody.markers import BY_TOKEN
-from prosody.notebook import style
+from prosody.notebook import look
 
 _FLOOR_DB = -80.0
 _LANES = 3
@@ -45,7 +45,7 @@ def recording_overview(
     heights = [0.36, 0.38, 0.26] if words else [0.48, 0.52]
     figure = make_subplots(rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.045, row_heights=heights)
     peak = max(1e-3, float(np.nanmax(np.abs(samples), initial=0)))
-    style.add_curve(figure, samples, 1 / sample_rate, color=style.WAVE, hover=None, row=1)
+    look.add_curve(figure, samples, 1 / sample_rate, color=look.WAVE, hover=None, row=1)
     figure.update_yaxes(title_text="amplitude", range=[-1.05 * peak, 1.3 * peak], fixedrange=True, row=1, col=1)
     _add_energy(figure, energy_db, hop_s, threshold_db)
     _add_segments(figure, spans, 1.14 * peak, duration_s)
@@ -53,7 +53,7 @@ def recording_overview(
         _add_words(figure, words, row=3)
     title = f"The recording: {duration_s / 60:.1f} min in {len(spans)} segments"
     title += f", {len(words)} words (zoom in to read them)" if words else ""
-    style.dress(figure, title=title, height=580 if words else 460, legend=bool(words))
+    look.dress(figure, title=title, height=580 if words else 460, legend=bool(words))
     figure.update_xaxes(range=[0, round(duration_s, 3)])
     figure.update_xaxes(title_text="time in the recording (s)", row=rows, col=1)
     return figure.update_layout(dragmode="zoom", uniformtext={"mode": "hide", "minsize": 11})
@@ -61,20 +61,20 @@ def recording_overview(
 
 def _add_energy(figure: go.Figure, energy_db: np.ndarray, hop_s: float, threshold_db: float) -> None:
     energy = np.maximum(np.nan_to_num(np.asarray(energy_db, dtype=np.float32), nan=_FLOOR_DB), _FLOOR_DB)
-    style.add_curve(
+    look.add_curve(
         figure,
         energy,
         hop_s,
         start=hop_s / 2,
-        color=style.F0,
+        color=look.F0,
         hover="%{x:.2f} s: %{y:.1f} dB<extra></extra>",
         row=2,
-        max_points=3 * style.MAX_POINTS,
+        max_points=3 * look.MAX_POINTS,
     )
-    dashed = {"color": style.ACCENT, "dash": "dash", "width": 1.5}
+    dashed = {"color": look.ACCENT, "dash": "dash", "width": 1.5}
     label = {
         "text": f"threshold {round(threshold_db, 1):g} dB".replace("-", "−"),
-        "font": {"color": style.ACCENT, "size": 11},
+        "font": {"color": look.ACCENT, "size": 11},
     }
     figure.add_hline(y=threshold_db, line=dashed, annotation=label, annotation_position="bottom right", row=2, col=1)
     floor = max(_FLOOR_DB, min(float(energy.min(initial=0)), threshold_db) - 6)
@@ -86,12 +86,12 @@ def _add_segments(figure: go.Figure, spans: Sequence[Span], y: float, duration_s
     line = {"color": "rgba(128,128,128,0.55)", "width": 0.7}
     box = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": line}
     shapes = [
-        {**box, "x0": round(span.start, 3), "x1": round(span.end, 3), "fillcolor": style.SHADES[i % 2]}
+        {**box, "x0": round(span.start, 3), "x1": round(span.end, 3), "fillcolor": look.SHADES[i % 2]}
         for i, span in enumerate(spans)
     ]
     figure.update_layout(shapes=[*figure.layout.shapes, *shapes])
     middles = [(span.start + span.end) / 2 for span in spans]
-    lanes = style.lanes(middles, [22 * duration_s / style.PAGE_PIXELS] * len(spans), most=100)
+    lanes = look.lanes(middles, [22 * duration_s / look.PAGE_PIXELS] * len(spans), most=100)
     figure.add_scatter(
         x=[round(middle, 3) for middle in middles],
         y=[round(y, 4)] * len(spans),
@@ -118,8 +118,8 @@ def _add_words(figure: go.Figure, words: Sequence[Word], *, row: int) -> None:
         groups.setdefault(_by_rank(getattr(word, "markers", ())), []).append(i)
     shown: set[str] = set()
     for tokens in sorted(groups, key=lambda tokens: [list(BY_TOKEN).index(token) for token in tokens]):
-        name = style.text(tokens[0]) if tokens else "no marker"
-        color = BY_TOKEN[tokens[0]].color if tokens else style.TEXT
+        name = look.text(tokens[0]) if tokens else "no marker"
+        color = BY_TOKEN[tokens[0]].color if tokens else look.TEXT
         common = {"legendgroup": name, "name": name, "row": row, "col": 1}
         _add_strokes(figure, words, groups[tokens], color, showlegend=name not in shown, **common)
         _add_labels(figure, words, groups[tokens], color, tokens, **common)
@@ -150,7 +150,7 @@ def _add_labels(
 ) -> None:
     starts = np.array([word.start for word in words] + [words[-1].end + 2] * _LANES)
     room = np.array([min(starts[i + _LANES] - starts[i], words[i].end - starts[i] + 2) for i in chosen])
-    rows = ["<b>%{text}</b>  %{base:.2f} to %{customdata:.2f} s", *(style.meaning(token) for token in tokens)]
+    rows = ["<b>%{text}</b>  %{base:.2f} to %{customdata:.2f} s", *(look.meaning(token) for token in tokens)]
     figure.add_bar(
         orientation="h",
         base=starts[chosen].astype(np.float32),
@@ -158,13 +158,13 @@ def _add_labels(
         y=np.array([-(i % _LANES) for i in chosen], dtype=np.int8),
         width=0.75,
         marker={"color": "rgba(0,0,0,0)", "line": {"width": 0}},
-        text=[style.text(words[i].text) for i in chosen],
+        text=[look.text(words[i].text) for i in chosen],
         textposition="inside",
         insidetextanchor="start",
         textangle=0,
         insidetextfont={"color": color, "size": 12},
         customdata=np.array([words[i].end for i in chosen], dtype=np.float32),
-        hovertemplate=style.lines(rows) + "<extra></extra>",
+        hovertemplate=look.lines(rows) + "<extra></extra>",
         hoverlabel={"bgcolor": color, "font": {"color": "white"}},
         showlegend=False,
         **options,

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from prosody.dataset import Segment, Word
 from prosody.markers import BY_TOKEN, MARKERS
-from prosody.notebook import style
+from prosody.notebook import look
 from prosody.notebook.behind import hover
 from prosody.speech.audio import Audio
 from prosody.speech.detect import decide
@@ -65,25 +65,25 @@ def segment_view(
         _note(figure, "no f0: nothing is voiced", y=float(np.mean(figure.layout.yaxis2.domain)), yref="paper")
     _add_energy(figure, tracks, (start_s, end_s))
     part = audio.samples[round(start_s * audio.sample_rate) : round(end_s * audio.sample_rate)]
-    style.add_curve(figure, part, 1 / audio.sample_rate, start=start_s, color=style.WAVE, hover=None, row=4)
+    look.add_curve(figure, part, 1 / audio.sample_rate, start=start_s, color=look.WAVE, hover=None, row=4)
     _add_pauses(figure, words, start_s)
-    style.dress(figure, title=title or segment.audio_file, height=sum(heights) + 150, legend=True)
+    look.dress(figure, title=title or segment.audio_file, height=sum(heights) + 150, legend=True)
     figure.update_yaxes(title_text="amplitude", nticks=4, fixedrange=True, row=4, col=1)
     figure.update_xaxes(range=[round(start_s, 3), round(end_s, 3)], showgrid=False)
     figure.update_xaxes(title_text="time in the recording (s)", showgrid=True, row=4, col=1)
     if any(word.evidence for word in words):
         _note(figure, "above a word: written · below: heard · point at a word for its evidence", y=1.0, yref="paper")
-    return figure.update_layout(margin={"r": 64}, hoverdistance=30, hoverlabel=style.HOVER)
+    return figure.update_layout(margin={"r": 64}, hoverdistance=30, hoverlabel=look.HOVER)
 
 
 def _seconds(pixels: float, duration_s: float) -> float:
-    return pixels * duration_s / style.PAGE_PIXELS
+    return pixels * duration_s / look.PAGE_PIXELS
 
 
 def _lanes(words: Sequence[Word], duration_s: float) -> list[int]:
     """A lane for each word so that no two words run into each other."""
     widths = [_seconds(7.2 * len(word.text) + 10, duration_s) for word in words]
-    return style.lanes([_middle(word) for word in words], widths, most=_MOST_LANES)
+    return look.lanes([_middle(word) for word in words], widths, most=_MOST_LANES)
 
 
 def _middle(word: Word) -> float:
@@ -103,7 +103,7 @@ def _add_words(
         x=[x for word in words for x in (round(word.start, 3), round(word.end, 3), None)],
         y=[y for lane in lanes for y in (_STROKE - lane, _STROKE - lane, None)],
         mode="lines",
-        line={"color": style.TEXT, "width": 1},
+        line={"color": look.TEXT, "width": 1},
         opacity=0.6,
         hoverinfo="skip",
         showlegend=False,
@@ -115,8 +115,8 @@ def _add_words(
         x=[round(_middle(word), 3) for word in words],
         y=[-lane for lane in lanes],
         mode="text",
-        text=[f"<b>{style.text(w.text)}</b>" if t else style.text(w.text) for w, t in zip(words, first, strict=True)],
-        textfont={"color": [BY_TOKEN[token].color if token else style.TEXT for token in first], "size": 12},
+        text=[f"<b>{look.text(w.text)}</b>" if t else look.text(w.text) for w, t in zip(words, first, strict=True)],
+        textfont={"color": [BY_TOKEN[token].color if token else look.TEXT for token in first], "size": 12},
         hovertext=[hover(word, slot) for word, slot in zip(words, heard, strict=True)],
         hovertemplate="%{hovertext}<extra></extra>",
         showlegend=False,
@@ -162,7 +162,7 @@ def _add_markers(
             x=x,
             y=y,
             mode="markers",
-            name=style.text(marker.token),
+            name=look.text(marker.token),
             marker={"color": marker.color, "symbol": symbol, "size": 11, "line": line},
             hovertext=told,
             hovertemplate="%{hovertext}<extra></extra>",
@@ -186,7 +186,7 @@ def _add_f0(figure: go.Figure, tracks: Tracks, median_hz: float, spread_st: floa
         y=np.where(voiced, np.round(f0_hz, 1), np.nan).astype(np.float32),
         customdata=np.round(semitones, 1).astype(np.float32),
         mode="lines",
-        line={"color": style.F0, "width": 2.5},
+        line={"color": look.F0, "width": 2.5},
         hovertemplate="%{x:.2f} s: %{y:.0f} Hz, %{customdata:+.1f} st<extra></extra>",
         showlegend=False,
         row=2,
@@ -204,8 +204,8 @@ def _add_band(figure: go.Figure, median_hz: float, spread_st: float, ends: tuple
         told += f"; shaded: ±1 spread, {spread_st:.1f} st"
         edge = {"line": {"width": 0}, "hoverinfo": "skip"}
         figure.add_scatter(y=[round(-spread_st, 3)] * 2, **edge, **common)
-        figure.add_scatter(y=[round(spread_st, 3)] * 2, fill="tonexty", fillcolor=style.BAND, **edge, **common)
-    line = {"color": style.TEXT, "dash": "dot", "width": 1.5}
+        figure.add_scatter(y=[round(spread_st, 3)] * 2, fill="tonexty", fillcolor=look.BAND, **edge, **common)
+    line = {"color": look.TEXT, "dash": "dot", "width": 1.5}
     figure.add_scatter(y=[0, 0], line=line, hovertemplate=f"{told}<extra></extra>", **common)
     _note(figure, told, y=1.0, yref="y2 domain")
 
@@ -228,12 +228,12 @@ def _add_energy(figure: go.Figure, tracks: Tracks, ends: tuple[float, float]) ->
     energy = np.maximum(np.nan_to_num(tracks.energy_db[first:stop], nan=_FLOOR_DB), _FLOOR_DB)
     told = "%{x:.2f} s: %{y:.1f} dB<extra></extra>"
     begin = (first + 0.5) * tracks.hop_s
-    style.add_curve(figure, energy, tracks.hop_s, start=begin, color=style.ENERGY, hover=told, row=3)
-    dashed = {"color": style.ACCENT, "dash": "dash", "width": 1.5}
+    look.add_curve(figure, energy, tracks.hop_s, start=begin, color=look.ENERGY, hover=told, row=3)
+    dashed = {"color": look.ACCENT, "dash": "dash", "width": 1.5}
     threshold = tracks.threshold_db
     figure.add_hline(y=threshold, line=dashed, row=3, col=1)
     label = f"silence below {threshold:.0f} dB".replace("-", "−")
-    _note(figure, label, y=threshold, yref="y4", yanchor="top", font={"size": 10, "color": style.ACCENT})
+    _note(figure, label, y=threshold, yref="y4", yanchor="top", font={"size": 10, "color": look.ACCENT})
     figure.update_yaxes(
         title_text="energy<br>(dB re peak)",
         range=[threshold - _BELOW_THRESHOLD_DB, 3],
@@ -250,7 +250,7 @@ def _add_pauses(figure: go.Figure, words: Sequence[Word], start_s: float) -> Non
     for word in words:
         if word.start - at >= _MIN_PAUSE_S:
             box = {"x0": round(at, 3), "x1": round(word.start, 3), "y0": 0, "y1": 1, "yref": "paper", "layer": "below"}
-            figure.add_shape(type="rect", fillcolor=style.PAUSE_SHADE, line_width=0, **box)
+            figure.add_shape(type="rect", fillcolor=look.PAUSE_SHADE, line_width=0, **box)
             label = {"text": f"{word.start - at:.2f} s", "font": {"size": 10}, "showarrow": False, "yanchor": "bottom"}
             figure.add_annotation(x=round((at + word.start) / 2, 3), y=0, yref="paper", **label)
         at = word.end

@@ -13,7 +13,7 @@ from prosody.lm.bootstrap import Estimate
 from prosody.lm.fidelity import Fidelity, Side
 from prosody.lm.style import FEATURES, LEAST_PAUSE_S
 from prosody.markers import MARKERS
-from prosody.notebook import style
+from prosody.notebook import look
 
 _PIXELS = {"distance": 190, "rates": 230, "places": 170, "pauses": 190}
 _GAP_PIXELS, _TOP_PIXELS, _BOTTOM_PIXELS = 82, 96, 92
@@ -40,11 +40,11 @@ def style_fidelity(found: Fidelity) -> go.Figure:
         _title(figure, _TITLES[name], row=rows[name])
     _add_legend(figure, found.answers, found.speaker, row=rows["rates"])
     height = sum(_PIXELS[name] for name in shown) + _GAP_PIXELS * (len(shown) - 1) + _TOP_PIXELS + _BOTTOM_PIXELS
-    style.dress(figure, title=_headline(found), height=height, legend=True)
+    look.dress(figure, title=_headline(found), height=height, legend=True)
     margin = {"l": _LEFT_PIXELS, "r": 20, "t": _TOP_PIXELS, "b": _BOTTOM_PIXELS}
     figure.update_layout(margin=margin, dragmode=False, bargap=0)
     place = {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12}, "x": 0.01, "xref": "container"}
-    return figure.update_layout(title={**place, "subtitle": {"text": style.text(_fit(found)), "font": {"size": 13}}})
+    return figure.update_layout(title={**place, "subtitle": {"text": look.text(_fit(found)), "font": {"size": 13}}})
 
 
 def _has(found: Fidelity, name: str) -> bool:
@@ -98,15 +98,15 @@ def _add_distance(figure: go.Figure, found: Fidelity, *, row: int) -> None:
     for at, (name, other, own, shows, each) in enumerate(lines):
         if each:
             values = [round(value, 4) for value in each.values()]
-            names = [style.text(one) for one in each]
-            marker = {"symbol": "line-ns", "size": 9, "line": {"width": 1, "color": style.TEXT}, "opacity": 0.6}
+            names = [look.text(one) for one in each]
+            marker = {"symbol": "line-ns", "size": 9, "line": {"width": 1, "color": look.TEXT}, "opacity": 0.6}
             figure.add_scatter(
                 x=values, y=[at] * len(each), mode="markers", marker=marker, text=names, showlegend=False,
                 hovertemplate="reader %{text}: %{x:.3f} bits a slot<extra></extra>", row=row, col=1,
             )  # fmt: skip
         if name:
-            _add_point(figure, other, at, style.TEXT, (name, shows), symbol="diamond", row=row)
-        _add_point(figure, own, at, style.ACCENT, ("answers from the speaker", "by the same markers"), row=row)
+            _add_point(figure, other, at, look.TEXT, (name, shows), symbol="diamond", row=row)
+        _add_point(figure, own, at, look.ACCENT, ("answers from the speaker", "by the same markers"), row=row)
     names = [_two_lines(name) for name, *_ in lines]
     figure.update_yaxes(tickvals=list(range(len(lines))), ticktext=names, row=row, col=1)
     figure.update_yaxes(range=[-0.6, len(lines) - 0.4], showgrid=False, ticks="", row=row, col=1)
@@ -118,7 +118,7 @@ def _two_lines(name: str) -> str:
     """ "a from b" as a label of two lines, the second one cut where it would be wider than the margin."""
     first, _, second = name.partition(" from ")
     second = second if len(second) <= _LABEL_LETTERS else second[: _LABEL_LETTERS - 1] + "…"
-    return f"{style.text(first)} from<br>{style.text(second)}" if second else style.text(first)
+    return f"{look.text(first)} from<br>{look.text(second)}" if second else look.text(first)
 
 
 def _add_point(
@@ -127,8 +127,8 @@ def _add_point(
     """An estimate along x with its interval. told: in the hover text, what it is of, and a line more."""
     if one.value is None:
         return
-    what, more = (style.text(line) for line in told)
-    hover = style.lines([f"{what}: {_told(one, '{:.3f}')} bits a slot", more])
+    what, more = (look.text(line) for line in told)
+    hover = look.lines([f"{what}: {_told(one, '{:.3f}')} bits a slot", more])
     figure.add_scatter(
         x=[round(one.value, 4)], y=[at], mode="markers", showlegend=False,
         marker={"symbol": symbol, "size": 10, "color": color}, error_x=_bars([one], color),
@@ -144,14 +144,14 @@ def _add_rates(figure: go.Figure, found: Fidelity, *, row: int) -> None:
             one = side.rates[marker.token]
             if one.value is None:
                 continue
-            name, told = style.text(side.name), _told(one, "{:.1f}")
+            name, told = look.text(side.name), _told(one, "{:.1f}")
             figure.add_scatter(
                 x=[k + shift], y=[round(one.value, 2)], mode="markers", showlegend=False,
                 marker=_look(marker.color, filled), error_y=_bars([one], marker.color),
-                hovertemplate=f"{name}: {told} in 100 words<br>{style.meaning(marker.token)}<extra></extra>",
+                hovertemplate=f"{name}: {told} in 100 words<br>{look.meaning(marker.token)}<extra></extra>",
                 row=row, col=1,
             )  # fmt: skip
-    ticks = [style.text(marker.token).replace("_", "_<br>") for marker in MARKERS]
+    ticks = [look.text(marker.token).replace("_", "_<br>") for marker in MARKERS]
     figure.update_xaxes(tickvals=list(range(len(MARKERS))), ticktext=ticks, showgrid=False, row=row, col=1)
     figure.update_xaxes(range=[-0.5, len(MARKERS) - 0.5], row=row, col=1)
     tops = [
@@ -168,14 +168,14 @@ def _add_places(figure: go.Figure, found: Fidelity, *, row: int) -> None:
         for side, shift, filled in ((found.answers, _SHIFT, True), (found.speaker, -_SHIFT, False)):
             known = [(y, name, side.places[marker.token][name]) for y, name in zip(rows, FEATURES, strict=True)]
             known = [(y, name, _percent(one)) for y, name, one in known if one.value is not None]
-            told = [f"{style.text(side.name)}: {_told(one, '{:.0f}')} % {name}" for _, name, one in known]
+            told = [f"{look.text(side.name)}: {_told(one, '{:.0f}')} % {name}" for _, name, one in known]
             figure.add_scatter(
                 x=[round(one.value, 1) for *_, one in known], y=[y + shift for y, *_ in known], mode="markers",
                 marker={**_look(marker.color, filled), "size": 7}, text=told, showlegend=False,
                 error_x=_bars([one for *_, one in known], marker.color),
-                hovertemplate=f"{style.text(marker.token)}<br>%{{text}}<extra></extra>", row=row, col=col,
+                hovertemplate=f"{look.text(marker.token)}<br>%{{text}}<extra></extra>", row=row, col=col,
             )  # fmt: skip
-        name = {"text": style.text(marker.name).replace("_", "_<br>"), "font": {"size": 11, "color": marker.color}}
+        name = {"text": look.text(marker.name).replace("_", "_<br>"), "font": {"size": 11, "color": marker.color}}
         axis = {"range": [-12, 112], "tickvals": [0, 50, 100], "tickfont_size": 10, "tickangle": 0}
         figure.update_xaxes(title=name, **axis, row=row, col=col)
         labels = list(FEATURES) if col == 1 else [""] * len(FEATURES)
@@ -184,20 +184,20 @@ def _add_places(figure: go.Figure, found: Fidelity, *, row: int) -> None:
 
 def _add_pauses(figure: go.Figure, found: Fidelity, *, row: int) -> None:
     """The two distribution functions: the area between them is the distance of the pauses."""
-    sides = ((found.answers, style.ACCENT, "solid"), (found.speaker, style.F0, "dash"))
+    sides = ((found.answers, look.ACCENT, "solid"), (found.speaker, look.F0, "dash"))
     last = max(side.pauses_s[-1] for side, *_ in sides)
     for side, color, dash in sides:
         values = np.round(side.pauses_s, 3)
         shares = np.round(100 * np.arange(1, len(values) + 1) / len(values), 1)
         told = _told(side.pause_median_s, "{:.2f}")
-        name = f"{style.text(side.name)}: {len(values)} pauses, median {told} s"
+        name = f"{look.text(side.name)}: {len(values)} pauses, median {told} s"
         figure.add_scatter(
             x=[0, *values, last + 0.1], y=[0, *shares, 100], mode="lines", showlegend=False,
             line={"color": color, "width": 2, "dash": dash, "shape": "hv"},
             hovertemplate=f"%{{y:.0f}} % are no longer than %{{x:.2f}} s<br>{name}<extra></extra>", row=row, col=1,
         )  # fmt: skip
     for k, (side, color, _) in enumerate(sides):
-        text = f"{style.text(side.name)}<br>median {side.pause_median_s.value:.2f} s"
+        text = f"{look.text(side.name)}<br>median {side.pause_median_s.value:.2f} s"
         _annotate(figure, text, row=row, color=color, x=0.99, y=0.42 - 0.36 * k, xanchor="right", yanchor="middle")
     figure.update_xaxes(title_text="silence between two words (s)", range=[0, last + 0.1], row=row, col=1)
     figure.update_yaxes(tickvals=[0, 25, 50, 75, 100], range=[0, 104], title_text="%", row=row, col=1)
@@ -209,11 +209,11 @@ _DRAW = {"distance": _add_distance, "rates": _add_rates, "places": _add_places, 
 def _add_legend(figure: go.Figure, answers: Side, speaker: Side, *, row: int) -> None:
     """What filled and open points are; the markers have colours of their own."""
     for side, filled in ((answers, True), (speaker, False)):
-        name = style.text(side.name)
+        name = look.text(side.name)
         if side.n_words:
             name += f": {side.n_texts} text{'s' * (side.n_texts != 1)}, {side.n_words} words"
         figure.add_scatter(
-            x=[None], y=[None], mode="markers", name=name, marker=_look(style.TEXT, filled), row=row, col=1
+            x=[None], y=[None], mode="markers", name=name, marker=_look(look.TEXT, filled), row=row, col=1
         )
     figure.update_layout(legend={"itemclick": False, "itemdoubleclick": False})
 
@@ -249,7 +249,7 @@ def _told(one: Estimate, form: str) -> str:
 
 def _title(figure: go.Figure, title: str, *, row: int) -> None:
     _annotate(
-        figure, f"<b>{title}</b>", row=row, color=style.TEXT, x=0, y=1, xanchor="left", yanchor="bottom", yshift=6
+        figure, f"<b>{title}</b>", row=row, color=look.TEXT, x=0, y=1, xanchor="left", yanchor="bottom", yshift=6
     )
 
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from prosody.markers import BY_TOKEN, TOKENS
-from prosody.notebook import style
+from prosody.notebook import look
 from prosody.notebook.show import marker_html, table
 from prosody.voice.listen import effect_told
 
@@ -46,10 +46,10 @@ def survival_figure(answers: Heard | Sequence[Heard]) -> go.Figure:
     groups = [(name, [t for t in tokens if any(o["marker"] == t for o in written)]) for name, tokens in _AXES.items()]
     rows = [(name, token, token == own[-1]) for name, own in groups for token in own]
     if not rows:
-        return style.dress(go.Figure(), title="No marker is written", height=120)
+        return look.dress(go.Figure(), title="No marker is written", height=120)
     heights = [_ROW + _AXIS * ends for _, _, ends in rows]
     figure = make_subplots(rows=len(rows), cols=1)
-    style.dress(figure, title="Markers that survive", height=_TOP + _BOTTOM + sum(heights), legend=True)
+    look.dress(figure, title="Markers that survive", height=_TOP + _BOTTOM + sum(heights), legend=True)
     for axis, top in zip(figure.select_yaxes(), np.cumsum([0, *heights]).tolist(), strict=False):
         axis.domain = [1 - (top + _ROW) / sum(heights), 1 - top / sum(heights)]
     for row, (name, token, ends) in enumerate(rows, 1):
@@ -125,7 +125,7 @@ def _row(
     placed = sorted((one for one in own if one["value"] is not None), key=lambda one: one["value"])
     _shade(figure, row, token, own, limits)
     at = [one["value"] for one in placed]
-    lanes = np.array(style.lanes(at, [_POINT * span] * len(at), most=_LANES), dtype=float)
+    lanes = np.array(look.lanes(at, [_POINT * span] * len(at), most=_LANES), dtype=float)
     height = dict(zip(map(id, placed), np.round(lanes / (_LANES - 1), 3).tolist(), strict=True))
     joined = [(one["value_plain"], one["value"], height[id(one)]) for one in placed if one["value_plain"] is not None]
     if joined:
@@ -134,7 +134,7 @@ def _row(
         line = {"color": BY_TOKEN[token].color, "width": 1}
         common = {"hoverinfo": "skip", "showlegend": False, "row": row, "col": 1}
         figure.add_scatter(x=x, y=y, mode="lines", line=line, opacity=0.35, **common)
-        tick = {"symbol": "line-ns-open", "size": 7, "color": style.TEXT, "line": {"width": 1}}
+        tick = {"symbol": "line-ns-open", "size": 7, "color": look.TEXT, "line": {"width": 1}}
         figure.add_scatter(x=x[::3], y=y[::3], mode="markers", marker=tick, **common)
     for survives in (True, False):
         shown = [one for one in placed if one["survives"] == survives]
@@ -142,7 +142,7 @@ def _row(
     if not all(one["survives"] for one in placed):
         _names(figure, row, [one for one in placed if not one["survives"]], limits)
     figure.update_xaxes(range=limits, showticklabels=title is not None, row=row, col=1, zeroline=True)
-    figure.update_xaxes(zerolinecolor=style.GRID, title_text=title, title_font_size=12, row=row, col=1)
+    figure.update_xaxes(zerolinecolor=look.GRID, title_text=title, title_font_size=12, row=row, col=1)
     figure.update_yaxes(range=[-0.45, _TOP_Y], visible=False, fixedrange=True, row=row, col=1)
     _heading(figure, row, token, own)
 
@@ -173,7 +173,7 @@ def _points(
         return
     color = BY_TOKEN[token].color
     alive = {"symbol": "circle", "size": 9, "color": color, "line": {"color": "#ffffff", "width": 0.7}}
-    dead = {"symbol": "x-thin", "size": 11, "color": style.ACCENT, "line": {"color": style.ACCENT, "width": 3}}
+    dead = {"symbol": "x-thin", "size": 11, "color": look.ACCENT, "line": {"color": look.ACCENT, "width": 3}}
     figure.add_scatter(
         x=[one["value"] for one in shown],
         y=heights,
@@ -181,7 +181,7 @@ def _points(
         marker=alive if survives else dead,
         customdata=[_hover(one) for one in shown],
         hovertemplate="%{customdata}<extra></extra>",
-        hoverlabel=style.HOVER,
+        hoverlabel=look.HOVER,
         showlegend=False,
         row=row,
         col=1,
@@ -193,13 +193,13 @@ def _names(figure: go.Figure, row: int, lost: Sequence[Mapping[str, Any]], limit
     named = lost[:_LABELLED]
     span = limits[1] - limits[0]
     widths = [_LETTER * span * (len(_word(one)) + 2) for one in named]
-    lanes = style.lanes([one["value"] for one in named], widths, most=2)
+    lanes = look.lanes([one["value"] for one in named], widths, most=2)
     figure.add_scatter(
         x=[one["value"] for one in named],
         y=[_NAME_Y[lane] for lane in lanes],
         mode="text",
-        text=[style.text(_word(one)) for one in named],
-        textfont={"color": style.ACCENT, "size": 11},
+        text=[look.text(_word(one)) for one in named],
+        textfont={"color": look.ACCENT, "size": 11},
         hoverinfo="skip",
         showlegend=False,
         cliponaxis=False,
@@ -210,19 +210,19 @@ def _names(figure: go.Figure, row: int, lost: Sequence[Mapping[str, Any]], limit
 
 def _hover(one: Mapping[str, Any]) -> str:
     """The word, whether its marker survives and by what, and its effect."""
-    rows = [f"<b>{style.text(_word(one))}</b>  {style.meaning(one['marker'])}"]
+    rows = [f"<b>{look.text(_word(one))}</b>  {look.meaning(one['marker'])}"]
     rows.append(
-        f"survives, evidence {one['evidence']:.2f}" if one["survives"] else f"lost: {style.text(one['why_not'])}"
+        f"survives, evidence {one['evidence']:.2f}" if one["survives"] else f"lost: {look.text(one['why_not'])}"
     )
     told = effect_told(one["marker"], [one])
     against = "the render without markers" if one["value_plain"] is not None else "words without a marker"
-    return style.lines([*rows, *([f"effect {told}, against {against}"] if told else [])])
+    return look.lines([*rows, *([f"effect {told}, against {against}"] if told else [])])
 
 
 def _heading(figure: go.Figure, row: int, token: str, own: Sequence[Mapping[str, Any]]) -> None:
     """The marker's name, how many survive and its median effect, above its row."""
     alive, unplaced = sum(one["survives"] for one in own), sum(one["value"] is None for one in own)
-    name = f'<b><span style="color:{BY_TOKEN[token].color}">{style.text(token)}</span></b>'
+    name = f'<b><span style="color:{BY_TOKEN[token].color}">{look.text(token)}</span></b>'
     told = effect_told(token, own)
     parts = [f"{name}  {alive} of {len(own)} survive", *([f"effect {told}"] if told else [])]
     parts += [f"{unplaced} without a measurement"] if unplaced else []
@@ -241,12 +241,12 @@ def _heading(figure: go.Figure, row: int, token: str, own: Sequence[Mapping[str,
 def _key(figure: go.Figure, written: Sequence[Mapping[str, Any]]) -> None:
     """The legend: what the signs mean, in no marker's colour."""
     signs = [
-        ("survives", {"symbol": "circle", "size": 9, "color": style.TEXT}),
-        ("lost", {"symbol": "x-thin", "size": 11, "line": {"color": style.ACCENT, "width": 3}}),
-        ("shaded: where it is heard", {"symbol": "square", "size": 12, "color": style.PAUSE_SHADE}),
+        ("survives", {"symbol": "circle", "size": 9, "color": look.TEXT}),
+        ("lost", {"symbol": "x-thin", "size": 11, "line": {"color": look.ACCENT, "width": 3}}),
+        ("shaded: where it is heard", {"symbol": "square", "size": 12, "color": look.PAUSE_SHADE}),
     ]
     if any(one["value_plain"] is not None for one in written):
-        tick = {"symbol": "line-ns-open", "size": 8, "color": style.TEXT, "line": {"width": 1}}
+        tick = {"symbol": "line-ns-open", "size": 8, "color": look.TEXT, "line": {"width": 1}}
         signs.insert(2, ("spoken without markers", tick))
     for name, sign in signs:
         figure.add_scatter(x=[None], y=[None], mode="markers", marker=sign, name=name, showlegend=True, row=1, col=1)

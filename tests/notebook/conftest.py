@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from prosody.notebook import style
+from prosody.notebook import look
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def assert_dressed():
         raw = json.loads(figure.to_json())
         assert not raw["layout"].get("template", {}).get("layout")
         assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
-        assert figure.layout.font.color == style.TEXT
+        assert figure.layout.font.color == look.TEXT
         assert "<script" not in figure.to_json()
 
     return check

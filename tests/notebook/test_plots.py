@@ -11,7 +11,7 @@ from prosody import markers
 from prosody.dataset import Word
 from prosody.errors import ProsodyError
 from prosody.markers import MARKERS, TOKENS, MarkedText, MarkedWord
-from prosody.notebook import plots, style
+from prosody.notebook import look, plots
 
 RATE = 24000
 
@@ -85,7 +85,7 @@ def test_twelve_minutes_stay_small():
     words = [Word(f"word{i}", i * 0.36, i * 0.36 + 0.3, ("<pitch_high>",) if i % 9 == 0 else ()) for i in range(2000)]
     figure = recording(720.0, words)
     assert len(figure.to_json()) < 350_000
-    waves = [trace for trace in figure.data if trace.type == "scatter" and trace.line.color == style.WAVE]
+    waves = [trace for trace in figure.data if trace.type == "scatter" and trace.line.color == look.WAVE]
     assert sum(len(wave.y) for wave in waves) <= 4000
 
 
@@ -142,7 +142,7 @@ def test_support_tells_share_and_number():
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=300), st.integers(4, 40))
 def test_an_envelope_keeps_the_extremes(values, max_points):
-    low, high, step = style.envelope(np.array(values), 0.5, max_points=max_points)
+    low, high, step = look.envelope(np.array(values), 0.5, max_points=max_points)
     rounded = np.round(np.array(values, dtype=np.float32), 4)
     assert low.min() == rounded.min()
     assert high.max() == rounded.max()
@@ -154,13 +154,13 @@ def test_an_envelope_keeps_the_extremes(values, max_points):
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 5)), max_size=40))
 def test_labels_in_one_lane_do_not_overlap(labels):
     labels.sort()
-    lanes = style.lanes([c for c, _ in labels], [w for _, w in labels], most=1000)
+    lanes = look.lanes([c for c, _ in labels], [w for _, w in labels], most=1000)
     ends = {}
     for (centre, width), lane in zip(labels, lanes, strict=True):
         assert centre - width / 2 >= ends.get(lane, -10)
         ends[lane] = centre + width / 2
     assert set(lanes) == set(range(len(set(lanes))))
-    assert max(style.lanes([0.0] * 9, [1.0] * 9, most=3)) == 2
+    assert max(look.lanes([0.0] * 9, [1.0] * 9, most=3)) == 2
 
 
 # --- marked text ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from prosody.dataset import Word
 from prosody.markers import TOKENS
-from prosody.notebook import plots, style
+from prosody.notebook import look, plots
 from prosody.notebook.density import _edges
 from prosody.speech.profile import Profile
 
@@ -31,7 +31,7 @@ def test_the_card_tells_pitch_in_hertz_and_semitones_rate_pauses_and_markers(ass
     (bars,) = [trace for trace in figure.data if trace.type == "bar"]
     assert dict(zip(bars.y, bars.x, strict=True))["&lt;pause_short&gt;"] == 8.3
     assert len(bars.y) == len(TOKENS) and bars.x[-1] == 0
-    band = [trace for trace in figure.data if trace.type == "scatter" and trace.fillcolor == style.BAND]
+    band = [trace for trace in figure.data if trace.type == "scatter" and trace.fillcolor == look.BAND]
     assert [(round(min(one.x)), round(max(one.x))) for one in band] == [(85, 170), (101, 143)]
     assert {figure.layout.xaxis.title.text, figure.layout.xaxis2.title.text} == {"f0 (Hz)", "markers on 100 words"}
 

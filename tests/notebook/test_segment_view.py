@@ -7,7 +7,7 @@ import pytest
 
 from prosody.dataset import Segment, Word, text_of
 from prosody.markers import MARKERS, TOKENS
-from prosody.notebook import plots, style
+from prosody.notebook import look, plots
 from prosody.speech.audio import Audio
 from prosody.speech.measure import Tracks
 from prosody.speech.profile import Profile
@@ -60,10 +60,10 @@ def test_a_segment_lies_at_its_time_in_the_recording(view, assert_dressed):
     assert figure.layout.xaxis.range == (12.0, 14.5)
     titles = {figure.layout[name].title.text for name in figure.layout if name[1:5] == "axis"} - {None}
     assert titles == {"f0 (Hz)", "re median (st)", "energy<br>(dB re peak)", "amplitude", "time in the recording (s)"}
-    (f0,) = [trace for trace in figure.data if trace.line.color == style.F0]
+    (f0,) = [trace for trace in figure.data if trace.line.color == look.F0]
     assert 12.0 <= f0.x[0] < 12.02
     assert f0.y[0] == 110 and np.isnan(f0.y[-1])
-    (energy,) = [trace for trace in figure.data if trace.line.color == style.ENERGY]
+    (energy,) = [trace for trace in figure.data if trace.line.color == look.ENERGY]
     assert len(energy.y) == 250 and energy.x0 == pytest.approx(12.005)
     (threshold,) = [shape for shape in figure.layout.shapes if shape.type == "line"]
     assert threshold.y0 == threshold.y1 == -35
@@ -91,7 +91,7 @@ def test_pointing_at_a_word_tells_each_evidence_and_the_numbers_behind_it(view):
     told = words.hovertext[1].split("<br>")
     assert told[0] == "<b>&lt;b&gt;yes</b>  13.40 to 13.70 s"
     assert len(told) == 1 + len(TOKENS)
-    by_token = {token: row for token in TOKENS for row in told[1:] if style.text(token) in row}
+    by_token = {token: row for token in TOKENS for row in told[1:] if look.text(token) in row}
     assert "(written, heard)" in by_token["<emph>"] and "f0 range 5.0 st, energy +2.0 dB" in by_token["<emph>"]
     assert "0.80 &lt;pitch_falling&gt;</b> (heard)  f0 slope −4.2 st" in by_token["<pitch_falling>"]
     assert "(written)" in by_token["<pitch_rising>"] and "silence 0.80 s" in by_token["<pause_long>"]
@@ -120,7 +120,7 @@ def test_words_that_were_not_measured_show_what_is_written(view):
 
 def test_the_band_is_one_spread_about_the_speakers_median(view):
     figure = view()
-    (band,) = [trace for trace in figure.data if trace.fillcolor == style.BAND]
+    (band,) = [trace for trace in figure.data if trace.fillcolor == look.BAND]
     edges = [trace.y for trace in figure.data if trace.yaxis == band.yaxis]
     assert edges == [(-2.5, -2.5), (2.5, 2.5), (0, 0)]
     low, high = figure.layout.yaxis2.range
@@ -131,7 +131,7 @@ def test_the_band_is_one_spread_about_the_speakers_median(view):
 
 def test_without_a_profile_the_recordings_own_median_is_drawn_and_no_band(view):
     figure = view(speaker=None)
-    assert not [trace for trace in figure.data if trace.fillcolor == style.BAND]
+    assert not [trace for trace in figure.data if trace.fillcolor == look.BAND]
     assert any(note.text == "the speaker's median, 110 Hz" for note in figure.layout.annotations)
 
 
@@ -140,7 +140,7 @@ def test_a_whisper_has_no_f0_and_no_line_for_it(view, assert_dressed):
     for speaker in (whisper, None):
         figure = view(f0=lambda t: np.full(len(t), np.nan), speaker=speaker)
         assert_dressed(figure)
-        assert not [trace for trace in figure.data if trace.line.color == style.F0]
+        assert not [trace for trace in figure.data if trace.line.color == look.F0]
         assert any("no f0" in note.text for note in figure.layout.annotations)
 
 
