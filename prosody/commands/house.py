@@ -34,7 +34,7 @@ def lock(_: Namespace) -> None:
 
 
 def test(arguments: Namespace) -> int:
-    """Run pytest on the clone's tests, all of them in several processes; the exit code is pytest's."""
+    """Run pytest on the clone's tests, without words the usual ones in several processes; the exit code is pytest's."""
     words = list(arguments.words) or list(_IN_PARALLEL)
     for flag, expression in (("--slow", "slow or browser or faults"), ("--all", "")):
         if flag in words:

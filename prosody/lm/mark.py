@@ -26,8 +26,8 @@ class Marked:
     probabilities: for each word that of each marker, {token: 0..1}. thresholds: the least probability at which each
     marker is placed in this text; infinite where it never is. reasons: for each word why each marker stands before it
     or does not, {token: reason}; the reasons are those of `prosody.lm.placing`. measured: what each word should
-    measure in the speaker's mouth, {name: value, less that of the speaker's median word}, as `voice.speak` takes it for
-    a `shape`; empty where the adapter has learned no measurements.
+    measure in the speaker's mouth, {name: value, less that of the speaker's median word} (pauses as `lm.acoustic.table`
+    has them), which `voice.speak` takes for a `shape`; empty where the adapter has learned no measurements.
     """
 
     text: MarkedText

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 OVERLAP_WORDS = 30
 _OF_TRAINING = 2  # words read at once, of those of a window in training
 _TOKENS_A_WORD = 4  # that a base must have room for
-_LONGEST_WORD = 64  # tokens of a word that are read: no real one has more, and reading costs their number's square
+_LONGEST_WORD = 64  # tokens: of a longer “word” (an address, a text without spaces) only so many are read
 _TOKENS_AT_ONCE = {"cpu": 768, "cuda": 16_384}
 
 
@@ -69,7 +69,7 @@ def layout(n_words: int, *, size: int, overlap: int) -> list[tuple[int, int]]:
 
 
 def blend_weights(begin: int, end: int, n_words: int) -> np.ndarray:
-    """How much a window's probabilities count at each of its words [shape=(end - begin,)].
+    """How much what a window says counts at each of its words [shape=(end - begin,)].
 
     They do for as many words as the word lies from the window's nearest edge; where the text itself begins or ends
     there is none.

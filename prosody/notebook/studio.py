@@ -43,7 +43,7 @@ _KEYS = (
 
 
 class Sheet(Protocol):
-    """An answer on a desk; what each of these is, `prosody.workflow.desk.Sheet` tells."""
+    """An answer on a desk; what each of these is, `prosody.workflow.sheet.Sheet` tells."""
 
     name: str
     question: str
@@ -67,7 +67,7 @@ class Desk(Protocol):
     engines: Sequence[str]
 
     def compose(self, question: str, points: Sequence[str], **how: Any) -> Any: ...
-    def mark_own(self, text: str, *, question: str, expressiveness: float) -> Any: ...
+    def mark_own(self, text: str, *, question: str, points: Sequence[str], expressiveness: float) -> Any: ...
     def mark_again(self, expressiveness: float) -> Any: ...
     def toggle(self, slot: int, token: str) -> Any: ...
     def set_slot(self, slot: int, tokens: Iterable[str]) -> Any: ...
@@ -212,14 +212,17 @@ class Studio(widgets.VBox):
             said.append(sentence)
             self.answer.value = sheet.coming_html(said)
 
-        points = [row.children[0].value for row in self.points.children]
         how = {"max_words": self.length.value, "seed": self.seed.value, "expressiveness": self.expressiveness.value}
         with self._at_work("Composing… JupyterLab's ■ stops it.", "Composed and marked."):
-            asked = [point for point in points if point.strip()]
-            self._desk.compose(self.question.value, asked, **how, on_sentence=on_sentence)
+            self._desk.compose(self.question.value, self._points(), **how, on_sentence=on_sentence)
+
+    def _points(self) -> list[str]:
+        """The points that are asked for; an empty field is none."""
+        given = [row.children[0].value for row in self.points.children]
+        return [point for point in given if point.strip()]
 
     def _mark_own(self) -> None:
-        how = {"question": self.question.value, "expressiveness": self.expressiveness.value}
+        how = {"question": self.question.value, "points": self._points(), "expressiveness": self.expressiveness.value}
         with self._at_work("Marking…", "Your words are marked; the markers among them are as you set them."):
             self._desk.mark_own(self.own.value, **how)
 
@@ -244,7 +247,9 @@ class Studio(widgets.VBox):
             self._show()
             self._say("Spoken: Space plays it. Listening back…")
             self._desk.listen()
-            self._say(f"Spoken and heard: {self._desk.current.name}.wav in {self._desk.folder}")
+            now = self._desk.current
+            told = [f"Spoken and heard: {now.name}.wav in {self._desk.folder}", *now.spoken.notes]
+            self._say("; ".join(told))
 
     def _exchange(self) -> None:
         """Which render is played is the page's matter; here it is only told what is missing."""
@@ -344,7 +349,9 @@ class Studio(widgets.VBox):
         if now.asked.get("engine") in self._desk.engines:
             self.voice.value = now.asked["engine"]
             self.contour.value = bool(now.asked.get("contour"))
-        self.own.value = now.asked.get("given") or ""
+        marked_already = {one.asked.get("given") for one in self._desk.history}
+        if now.asked.get("given") or self.own.value in marked_already:  # else it is still to be marked
+            self.own.value = now.asked.get("given") or ""
 
 
 def _script(own: str) -> widgets.Output:

@@ -176,7 +176,7 @@ def mark_again(written: MarkedAnswer, adapter: Adapter, marking: Mapping[str, An
     from prosody.lm.mark import mark_again
 
     marked = mark_again(written.marked, adapter, **marking)
-    return with_marking(written, marked, marking)
+    return replace(with_marking(written, marked, marking), adapter=adapter_name(adapter))
 
 
 def with_marking(written: MarkedAnswer, marked: Marked, asked: Mapping[str, Any] | None = None) -> MarkedAnswer:
@@ -203,8 +203,8 @@ def speak_answer(
 ) -> MarkedAnswer:
     """Speak a written answer to the WAV `out` and listen which of its markers can be heard, against its plain render.
 
-    contour: words without markers follow the pitch and loudness that the adapter expects of the speaker there.
-    progress: called with the share that is done.
+    contour: words without a pitch marker or <emph>, and all words of the plain render, follow the pitch and loudness
+    that the adapter expects of the speaker there. progress: called with the share that is done.
     Raises ProsodyError if `out` exists and `overwrite` is false, or can't be written, and for a contour that the
     adapter has not learned.
     """

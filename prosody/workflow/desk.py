@@ -33,12 +33,14 @@ class Desk:
         self, adapter: Adapter, folder: Path, *, answers: Sequence[MarkedAnswer] = (), composer: Base | None = None
     ) -> None:
         self.folder = Path(folder)
-        kept, self._others = read_record(self.folder)
-        self.history: tuple[Sheet, ...] = tuple(kept)
-        self._adapter, self._composer, self._at = adapter, composer, len(kept) - 1
-        there = {(sheet.written.audio_file, sheet.text) for sheet in kept}
+        sheets, self._others = read_record(self.folder)
+        self.history: tuple[Sheet, ...] = tuple(sheets)
+        self._adapter, self._composer, self._at = adapter, composer, len(sheets) - 1
         for written in map(self._near, answers):
-            if (written.audio_file, written.marked.text) not in there:
+            there = [k for k, one in enumerate(self.history) if _is_of(one, written)]
+            for k in there:  # what is given knows more than the record
+                self.history = (*self.history[:k], replace(self.history[k], written=written), *self.history[k + 1 :])
+            if not there:
                 self._lay(Sheet(self._new_name(), written, at=_now()))
 
     @property
@@ -76,20 +78,24 @@ class Desk:
         marking = {"expressiveness": expressiveness}
         more = {"composer": self._composer, "marking": marking, "on_sentence": on_sentence}
         written = write_answer(question, points, self._adapter, how, **more)
-        return self._kept(self._lay(Sheet(self._new_name(), written, at=_now())))
+        return self._recorded(self._lay(Sheet(self._new_name(), written, at=_now())))
 
-    def mark_own(self, text: str, *, question: str = "", expressiveness: float = 1.0) -> Sheet:
+    def mark_own(
+        self, text: str, *, question: str = "", points: Sequence[str] = (), expressiveness: float = 1.0
+    ) -> Sheet:
         """Mark words that somebody wrote, as a new answer; markers in them stay.
 
-        question: what they answer, if they do. Raises ProsodyError if there are no words, and as `lm.mark.mark` does.
+        question, points: what they answer, if they do. Raises ProsodyError if there are no words, and as `lm.mark.mark`
+        does.
         """
         from prosody.workflow.answers import mark_own
 
         words = markers.parse(text)
         if not words.words:
             raise ProsodyError(None, "your words", "there are none", "write what is to be spoken")
-        written = mark_own(words, self._adapter, {"expressiveness": expressiveness}, question=question.strip())
-        return self._kept(self._lay(Sheet(self._new_name(), written, at=_now())))
+        marking = {"expressiveness": expressiveness}
+        written = mark_own(words, self._adapter, marking, question=question.strip(), points=points)
+        return self._recorded(self._lay(Sheet(self._new_name(), written, at=_now())))
 
     def mark_again(self, expressiveness: float) -> Sheet:
         """More markers or fewer (0 to 2) on the same words; slots that the user has set stay as they are.
@@ -98,7 +104,7 @@ class Desk:
         """
         from prosody.workflow.answers import mark_again
 
-        written = self._read().written
+        written = self._with_reading(self._latest()).written
         permitted = {name: written.asked[name] for name in ("allow", "forbid") if name in written.asked}
         marking = {"expressiveness": float(expressiveness), **permitted}
         return self._changed(mark_again(written, self._adapter, marking))
@@ -140,10 +146,10 @@ class Desk:
             known = [k - (k > self._at) for k in known]
             self.history = rest if known else (*rest[: self._at], before, *rest[self._at :])
         elif not known:
-            self.history = (*self.history, replace(before, name=self._new_name(), at=_now()))
+            self.history = (*self.history, replace(before, name=self._new_name(), at=_now(), entry=None))
         if known or now.spoken is not None:
             self._at = known[0] if known else len(self.history) - 1
-        return self._kept(self.history[self._at])
+        return self._recorded(self.history[self._at])
 
     def speak(self, engine: str = "hibari", *, contour: bool = False) -> Sheet:
         """Speak the current answer with its markers into a WAV of the folder. Otherwise than before, anew.
@@ -151,18 +157,20 @@ class Desk:
         contour: as for `answers.speak_answer`. Raises ProsodyError if there is no answer, as that and `voice.speak` do,
         or if the folder cannot be written.
         """
+        from prosody.voice.speak import words_path
         from prosody.workflow.answers import speak_answer
 
         now = self._latest()
         if now.spoken is not None and (now.asked.get("engine"), now.asked.get("contour", False)) == (engine, contour):
             return now
-        now, put = self._read(), self._put
-        if now.spoken is not None:
+        now, put = self._with_reading(now), self._put
+        out = self.folder / f"{now.name}.wav"
+        if now.spoken is not None or out.exists() or words_path(out).exists():
             bare = replace(now.written, spoken=None, heard=None, audio_file=None)
             now, put = Sheet(self._new_name(), bare, before=now.before), self._lay
-        out = self.folder / f"{now.name}.wav"
+            out = self.folder / f"{now.name}.wav"
         written = speak_answer(now.written, out, engine=engine, contour=contour, seed=_seed(now), listen_back=False)
-        return self._kept(put(replace(now, written=written, plain=None, at=_now())))
+        return self._recorded(put(replace(now, written=written, plain=None, at=_now())))
 
     def listen(self) -> Sheet:
         """Speak the same words without markers, too, and tell which markers can be heard against that.
@@ -177,19 +185,20 @@ class Desk:
 
         now = self._spoken()
         if now.plain is None:
-            out = self.folder / f"{now.name}_plain.wav"
             how = {"engine": now.asked.get("engine", "hibari"), "seed": now.spoken.seed, "plain": True}
             if now.asked.get("contour"):
+                now = self._with_reading(now)
                 how["shape"] = shape_of(now.written)
-            now = self._put(replace(now, plain=speak(now.text, out=out, **how)))
+            out = self.folder / f"{now.name}_plain.wav"
+            now = replace(now, plain=speak(now.text, out=out, overwrite=True, **how))
         if now.heard is None:
             sounds = [
                 Audio(sound.samples, sound.sample_rate, Path(name), "", sound.sample_rate, 1)
                 for sound, name in ((now.spoken, f"{now.name}.wav"), (now.plain, f"{now.name}_plain.wav"))
             ]
             heard = listen(sounds[0], now.text, plain=sounds[1])
-            now = self._put(replace(now, written=replace(now.written, heard=heard)))
-        return self._kept(now)
+            now = replace(now, written=replace(now.written, heard=heard))
+        return self._recorded(self._put(now))
 
     def export(self, kind: str, name: str = "") -> Path:
         """Write the current answer into the folder. kind: one of `export.SUFFIXES`. name: of the file, without suffix.
@@ -224,23 +233,22 @@ class Desk:
     def _near(self, written: MarkedAnswer) -> MarkedAnswer:
         """The answer with its sound's place told from this folder, where it lies in the one above."""
         file = written.audio_file
-        if file and not (self.folder / file).exists() and (self.folder.parent / file).exists():
-            return replace(written, audio_file=f"../{file}")
-        return written
+        return replace(written, audio_file=f"../{file}") if file and (self.folder.parent / file).exists() else written
 
     def _latest(self) -> Sheet:
         if self.current is None:
             raise ProsodyError(None, None, "there is no answer yet", "compose one first")
         return self.current
 
-    def _read(self) -> Sheet:
-        """The current answer with what the adapter says of it, which the record does not hold."""
+    def _with_reading(self, sheet: Sheet) -> Sheet:
+        """An answer with what the adapter says of it, which the record does not hold."""
         from prosody.lm.mark import read_again
+        from prosody.workflow.answers import adapter_name
 
-        now = self._latest()
-        if len(now.probabilities) == len(now.text.words):
-            return now
-        return replace(now, written=replace(now.written, marked=read_again(now.written.marked, self._adapter)))
+        if len(sheet.probabilities) == len(sheet.text.words):
+            return sheet
+        read = {"marked": read_again(sheet.written.marked, self._adapter), "adapter": adapter_name(self._adapter)}
+        return replace(sheet, written=replace(sheet.written, **read))
 
     def _spoken(self) -> Sheet:
         if self._latest().spoken is None:
@@ -254,15 +262,15 @@ class Desk:
 
     def _put(self, sheet: Sheet) -> Sheet:
         """In place of the current one."""
-        sheet = replace(sheet, kept=None)
+        sheet = replace(sheet, entry=None)
         self.history = (*self.history[: self._at], sheet, *self.history[self._at + 1 :])
         return sheet
 
     def _changed(self, written: MarkedAnswer) -> Sheet:
         now = self._latest()
         if now.spoken is None:
-            return self._kept(self._put(replace(now, written=written, at=_now(), before=now)))
-        return self._kept(self._lay(Sheet(self._new_name(), written, at=_now(), before=now)))
+            return self._recorded(self._put(replace(now, written=written, at=_now(), before=now)))
+        return self._recorded(self._lay(Sheet(self._new_name(), written, at=_now(), before=now)))
 
     def _new_name(self) -> str:
         """The first name that neither an answer on the desk has, nor a file in the folder."""
@@ -275,10 +283,16 @@ class Desk:
             number += 1
         return f"answer_{number:02d}"
 
-    def _kept(self, sheet: Sheet) -> Sheet:
+    def _recorded(self, sheet: Sheet) -> Sheet:
         entries = [*self._others, *(one.as_json() for one in self.history)]
         files.write_json(self.folder / RECORD, entries, overwrite=True)
         return sheet
+
+
+def _is_of(sheet: Sheet, written: MarkedAnswer) -> bool:
+    """Whether a sheet is of this very answer."""
+    one, other = ((w.audio_file, w.answer, w.marked.text) for w in (sheet.written, written))
+    return one == other
 
 
 def _seed(sheet: Sheet) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,8 @@ class Sheet:
     """An answer as it lies on the desk.
 
     name: of its files, without a suffix. written: the answer with its inputs. plain: the same words spoken without
-    markers, once they have been. at: when it got so, UTC. before: what it was before its last change. kept: its entry
-    in the record, where it comes from there and nothing has changed since.
+    markers, once they have been. at: when it got so, UTC. before: what it was before its last change. entry: what the
+    record says of it, where it comes from there and nothing has changed since.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Sheet:
     plain: Spoken | None = None
     at: str = ""
     before: Sheet | None = None
-    kept: Mapping[str, Any] | None = None
+    entry: Mapping[str, Any] | None = None
 
     @property
     def question(self) -> str:
@@ -53,7 +53,7 @@ class Sheet:
 
     @property
     def probabilities(self) -> tuple[dict[str, float], ...]:
-        """For each word that of each marker, {token: 0..1}; none where it comes from the record."""
+        """For each word that of each marker, {token: 0..1}; none of an answer from the record until it is read anew."""
         return self.written.marked.probabilities
 
     @property
@@ -79,15 +79,16 @@ class Sheet:
         return self.written.heard
 
     def as_json(self) -> dict[str, Any]:
-        """The entry in the record: the answer with its inputs, which slots are the user's, the files of its sound."""
-        if self.kept is not None:
-            return dict(self.kept)
+        """The entry in the record: the answer with its inputs, which markers are the user's, the files of its sound."""
+        if self.entry is not None:
+            return dict(self.entry)
         plain = f"{self.name}_plain.wav" if self.plain else None
         return {
             "name": self.name,
             "at": self.at,
             **self.written.as_json(),
             "by_hand": sorted(self.by_hand),
+            "own_markers": [_own(why) for why in self.written.marked.reasons],
             "plain_audio_file": plain,
         }
 
@@ -120,36 +121,47 @@ def _sheet(entry: Any, folder: Path) -> Sheet | None:
             tuple((str(one["text"]), one["point"]) for one in entry["sentences"]),
         )
         asked, file = dict(entry["asked"]), entry["audio_file"]
-        marked = _marked(markers.parse(entry["marked"]), set(entry["by_hand"]))
+        marked = _marked(markers.parse(entry["marked"]), entry["own_markers"])
         spoken = _sound(folder / file, asked) if file else None
         plain = _sound(folder / entry["plain_audio_file"], asked) if entry["plain_audio_file"] else None
-        written = MarkedAnswer(answer, marked, str(entry["adapter"]), asked, spoken, None, file if spoken else None)
-        return Sheet(str(entry["name"]), written, plain if spoken else None, str(entry["at"]), kept=entry)
+        written = MarkedAnswer(answer, marked, str(entry["adapter"]), asked, spoken, None, file)
+        return Sheet(str(entry["name"]), written, plain if spoken else None, str(entry["at"]), entry=entry)
     except (ProsodyError, KeyError, TypeError, ValueError):
         return None
 
 
-def _marked(text: MarkedText, by_hand: set[int]) -> Marked:
-    """A text whose markers stand, and of which the model has said nothing yet."""
+def _own(why: Mapping[str, str]) -> dict[str, str]:
+    """Of a slot's reasons those that are the user's."""
     from prosody.lm import placing
-    from prosody.lm.mark import Marked, set_slot
 
-    reasons = ({t: placing.PLACED if t in w.markers else placing.BELOW for t in markers.TOKENS} for w in text.words)
-    marked = Marked(text, (), reasons=tuple(reasons))
-    for slot in by_hand & set(range(len(text.words))):
-        marked = set_slot(marked, slot, text.words[slot].markers)
-    return marked
+    return {token: reason for token, reason in why.items() if reason in (placing.WRITTEN, placing.REMOVED)}
+
+
+def _marked(text: MarkedText, own: Sequence[Mapping[str, str]]) -> Marked:
+    """A text whose markers stand, and of which the model has said nothing yet. own: see `_own`, of each word."""
+    from prosody.lm import placing
+    from prosody.lm.mark import Marked
+
+    reasons = tuple(
+        {token: placing.PLACED if token in word.markers else placing.BELOW for token in markers.TOKENS} | _own(why)
+        for word, why in zip(text.words, own, strict=True)
+    )
+    return Marked(text, (), reasons=reasons)
 
 
 def _sound(path: Path, asked: Mapping[str, Any]) -> Spoken | None:
-    """What was spoken into `path`; None if the file, or the words' times beside it, can't be read any more."""
+    """What was spoken into `path`; None if the file, or the words' times beside it, can't be read any more.
+
+    What was asked of each word is not known any more: there are no targets.
+    """
     from prosody.speech.audio import read
+    from prosody.voice import engines
     from prosody.voice.speak import Spoken, words_path
 
     try:
         audio, told = read(path), files.read_json(words_path(path))
-    except ProsodyError:
+        words = tuple(Word(w["text"], w["start"], w["end"], tuple(w["markers"])) for w in told["words"])
+        seed, voice = int(asked.get("voice_seed", 0)), engines.get(str(asked["engine"])).VOICE
+    except (ProsodyError, KeyError, TypeError, ValueError):
         return None
-    words = tuple(Word(w["text"], w["start"], w["end"], tuple(w["markers"])) for w in told["words"])
-    seed, engine = int(asked.get("voice_seed", 0)), str(asked.get("engine", ""))
-    return Spoken(audio.samples, audio.sample_rate, words, (), 0.0, seed, engine)
+    return Spoken(audio.samples, audio.sample_rate, words, (), 0.0, seed, voice)

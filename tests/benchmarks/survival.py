@@ -6,10 +6,10 @@
 The answers are 40 to 80 words of the built-in script and, with the Helsinki Prosody Corpus beside the repository, of
 read books: "marked" by the adapter, and "random", with markers at random places, as many of each as the speaker writes
 (the adapter's card tells how many); "contour" are the marked ones, spoken with the contour that the adapter expects of
-the speaker between markers. --answers FILE.json speaks that list of marked texts instead. Told for each engine
-and kind: how many of each marker survive, with a Wilson interval of 95 %, the median effect, and how many of the slots
-without a marker are heard as marked. What was heard of each answer is kept in --out, where a run that was cut off goes
-on; a change of the voice needs a new folder.
+the speaker between markers (espeak can't). --answers FILE.json speaks that list of marked texts instead. Told for each
+engine and kind: how many of each marker survive, with a Wilson interval of 95 %, the median effect, and how many of the
+slots without a marker are heard as marked. What was heard of each answer is kept in --out, where a run that was cut off
+goes on; a change of the voice needs a new folder.
 """
 
 from __future__ import annotations
@@ -61,12 +61,13 @@ def spoken_and_heard(job: Job, out: Path) -> None:
 
     engine, _, number, (text, shape) = job
     kept = kept_in(out, job)
-    if kept.is_file() and files.read_json(kept)["marked"] == text:
+    asked = {"marked": text, "shape": [dict(one) for one in shape] if shape else None}
+    if kept.is_file() and all(files.read_json(kept).get(key) == value for key, value in asked.items()):
         return
     sound = kept.with_suffix(".wav")
     spoken = speak(text, engine=engine, seed=number, shape=shape, out=sound, overwrite=True)
     heard = listen_to_spoken(read(sound), text, engine=engine, seed=number, shape=shape)
-    told = {"marked": text, "voice": spoken.voice, "duration": spoken.duration} | {key: heard[key] for key in _KEPT}
+    told = {**asked, "voice": spoken.voice, "duration": spoken.duration} | {key: heard[key] for key in _KEPT}
     files.write_json(kept, told, overwrite=True)
     sound.unlink()
     words_path(sound).unlink()
@@ -183,7 +184,8 @@ def main() -> None:
     else:
         texts = answers(given.kinds, given.n, given.adapter, given.helsinki)
     given.out.mkdir(parents=True, exist_ok=True)
-    jobs = [(e, k, i, t) for e in available(given.engines) for k, own in texts.items() for i, t in enumerate(own)]
+    spoken = [(e, k) for e in available(given.engines) for k in texts if (e, k) != ("espeak", "contour")]
+    jobs = [(engine, kind, i, text) for engine, kind in spoken for i, text in enumerate(texts[kind])]
     if not jobs:
         raise SystemExit("there is no engine, or no answer, to listen to")
     run(jobs, given.out)

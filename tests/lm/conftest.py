@@ -107,7 +107,7 @@ def _untrained(folder, words):
 
 
 @pytest.fixture
-def heard():
+def ctrl_c_heard():
     """Ctrl-C as a terminal's programs take it: those started in the background ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield

@@ -5,7 +5,7 @@ import pytest
 
 from prosody.lm.interrupt import held_back
 
-pytestmark = pytest.mark.usefixtures("heard")
+pytestmark = pytest.mark.usefixtures("ctrl_c_heard")
 
 
 def test_the_first_one_is_noted_and_the_second_one_counts():

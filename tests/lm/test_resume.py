@@ -86,7 +86,7 @@ def test_a_training_cut_short_goes_on_to_the_same_bits(run, whole, until):
     assert result.metrics["f1"] == whole[0].metrics["f1"]
 
 
-@pytest.mark.usefixtures("heard")
+@pytest.mark.usefixtures("ctrl_c_heard")
 @pytest.mark.parametrize("at", [3, 8])  # in an epoch, and at the end of one
 def test_ctrl_c_ends_the_step_and_leaves_a_checkpoint(run, whole, tmp_path, monkeypatch, at):
     learn = Loop._step
@@ -108,7 +108,7 @@ def test_ctrl_c_ends_the_step_and_leaves_a_checkpoint(run, whole, tmp_path, monk
     assert (trace(result), files) == (trace(whole[0]), whole[1])
 
 
-@pytest.mark.usefixtures("heard")
+@pytest.mark.usefixtures("ctrl_c_heard")
 def test_a_second_ctrl_c_ends_at_once(run, monkeypatch, tmp_path):
     def interrupted(self, planned, examples):
         signal.raise_signal(signal.SIGINT)

@@ -81,7 +81,8 @@ class PaperDesk:
     def speak(self, engine, *, contour):
         self._note("speak", engine, contour)
         words = tuple(Word(w.text, k, k + 0.5) for k, w in enumerate(self.current.text.words))
-        sound = SimpleNamespace(samples=np.zeros(24_000, np.float32), sample_rate=24_000, words=words)
+        silence = np.zeros(24_000, np.float32)
+        sound = SimpleNamespace(samples=silence, sample_rate=24_000, words=words, notes=("a note",))
         self.history = (*self.history[:-1], replace(self.current, spoken=sound))
 
     def listen(self):
@@ -145,11 +146,15 @@ def test_sentences_are_shown_as_they_come_and_escaped(desk, panel):
 def test_own_words_are_marked_and_come_back_with_their_answer(desk, panel):
     panel.own.value, panel.question.value, panel.expressiveness.value = "I <emph> walk.", "Who?", 1.5
     panel.buttons["own"].click()
-    assert desk.asked == [("mark_own", "I <emph> walk.", {"question": "Who?", "expressiveness": 1.5})]
+    how = {"question": "Who?", "points": ["the old bridge"], "expressiveness": 1.5}
+    assert desk.asked == [("mark_own", "I <emph> walk.", how)]
     panel.past.children[0].click()
     assert panel.own.value == ""
     panel.past.children[1].click()
     assert panel.own.value == "I <emph> walk."
+    panel.own.value = "Not marked yet."
+    panel.past.children[0].click()
+    assert panel.own.value == "Not marked yet."
 
 
 def test_points_are_added_and_taken_away(panel):
@@ -169,6 +174,7 @@ def test_speaking_shows_both_sounds_and_the_times_of_the_words(desk, panel):
     panel.voice.value, panel.contour.value = "espeak", True
     from_page(panel, [1, "speak"])
     assert desk.asked == [("speak", "espeak", True), ("listen",)]
+    assert texts_of(panel.status.value)[0].endswith("; a note")
     assert [len(one.value) > 500 for one in panel.player.children[:2]] == [True, True]
     assert 'data-word="1" data-t="1.000 1.500" data-p="1.000 1.500"' in panel.answer.value
 

@@ -159,8 +159,10 @@ def test_speaking_writes_both_renders_and_hears_the_markers(spoken):
 def test_a_contour_that_was_learned_shapes_both_renders(adapter, spoken, tmp_path):
     desk, sheet = spoken
     desk.back(0)
+    n_answers = len(desk.history)
     with pytest.raises(ProsodyError, match=r"^contour: was not learned by adapter"):
         desk.speak(contour=True)
+    assert len(desk.history) == n_answers
     assert desk.history[0].spoken is sheet.spoken
     head = AcousticHead(32, 2), Scale(("f0_level_st", "energy_db"), (0.0, 0.0), (40.0, 40.0))
     other = with_own_words(replace(adapter, head=head), tmp_path)
@@ -172,8 +174,12 @@ def test_a_contour_that_was_learned_shapes_both_renders(adapter, spoken, tmp_pat
     assert shaped.written.asked["engine"] == "hibari"
     levels = [[target.f0_level_hz for target in one.spoken.targets] for one in (straight, shaped)]
     assert levels[0] != levels[1]
-    bare = other.listen().plain
-    assert [target.f0_level_hz for target in bare.targets] == levels[1]  # no marker is written: both sound alike
+    for desk in (other, Desk(other._adapter, tmp_path)):  # here, and where it comes from the record
+        bare = desk.listen().plain
+        assert desk.current.name == shaped.name
+        if desk is other:
+            (tmp_path / f"{shaped.name}_plain.wav").unlink()
+        assert [target.f0_level_hz for target in bare.targets] == levels[1]  # no marker is written: both sound alike
 
 
 def test_what_was_spoken_never_changes(spoken):
@@ -193,8 +199,8 @@ def test_what_is_kept_lies_on_the_next_desk(adapter, spoken, tmp_path):
     desk, sheet = spoken
     folder = shutil.copytree(desk.folder, tmp_path / "studio")
     held = record(desk)
-    again = Desk(adapter, folder, answers=[replace(sheet.written)])
-    assert [one.as_json() for one in again.history] == held  # the answer that is there is not laid a second time
+    again = Desk(adapter, folder)
+    assert [one.as_json() for one in again.history] == held
     back = again.back(0)
     assert (back.text, back.by_hand, back.points) == (sheet.text, sheet.by_hand, sheet.points)
     for now, then in ((back.spoken, sheet.spoken), (back.plain, sheet.plain)):
@@ -210,17 +216,56 @@ def test_what_is_kept_lies_on_the_next_desk(adapter, spoken, tmp_path):
     assert record(again)[: len(held)] == held
 
 
-@pytest.mark.parametrize("damage", ["gone", "no times", "damaged"])
+@pytest.mark.parametrize("damage", ["gone", "no times", "no words", "damaged"])
 def test_an_answer_whose_sound_is_lost_is_still_there(adapter, spoken, tmp_path, damage):
     folder = shutil.copytree(spoken[0].folder, tmp_path / "studio")
     sound = folder / "answer_01.wav"
     if damage == "damaged":
         sound.write_bytes(b"RIFF")
+    elif damage == "no words":
+        sound.with_suffix(".words.json").write_text("{}")
     else:
         (sound if damage == "gone" else sound.with_suffix(".words.json")).unlink()
     back = Desk(adapter, folder).back(0)
     assert back.spoken is back.plain is None and back.text == spoken[1].text
     assert back.as_json() == record(spoken[0])[0]
+    desk = Desk(adapter, folder)
+    desk.back(0)
+    desk.speak()
+    again = desk.listen()
+    assert again.text == back.text and again.heard["survival"] == spoken[1].heard["survival"]
+    assert len({one["name"] for one in record(desk)}) == len(desk.history)
+
+
+def test_of_a_slot_only_the_user_s_own_markers_are_known_as_such(laid, adapter):
+    sheet = laid.mark_own("We <emph> walk on.", expressiveness=2.0)
+    assert len(sheet.text.words[1].markers) == 3  # two more beside the user's
+    laid.set_slot(2, ())
+    again = Desk(adapter, laid.folder)
+    for expressiveness in (0.0, 2.0):
+        one, other = laid.mark_again(expressiveness), again.mark_again(expressiveness)
+        assert one.text == other.text and one.probabilities == other.probabilities
+        assert one.written.marked.reasons == other.written.marked.reasons
+
+
+def test_an_answer_that_is_given_again_is_not_laid_a_second_time(adapter, spoken, tmp_path):
+    (tmp_path / "given.wav").write_bytes((spoken[0].folder / "answer_01.wav").read_bytes())
+    given = replace(spoken[1].written, audio_file="given.wav")
+    for _ in range(2):
+        desk = Desk(adapter, tmp_path / "studio", answers=[given])
+        assert [one.as_json()["audio_file"] for one in desk.history] == ["../given.wav"]
+        assert desk.current.heard == given.heard and desk.current.probabilities
+        assert desk.export("wav").exists()
+        desk.listen()
+
+
+def test_what_is_undone_of_a_kept_answer_has_its_own_name(adapter, laid):
+    laid.toggle(1, "<emph>")
+    again = Desk(adapter, laid.folder)
+    again.toggle(2, "<emph>")
+    again.speak()
+    again.undo()
+    assert [one["name"] for one in record(again)] == ["answer_01", "answer_02"]
 
 
 def test_what_is_no_answer_stays_in_the_record(adapter, desk):
