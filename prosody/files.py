@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import secrets
 import shutil
@@ -258,7 +259,8 @@ def read_json(path: PathLike, *, constants: bool = False) -> Any:
     """
     text = read_text(path)
     try:
-        return json.loads(text, parse_constant=float if constants else _refuse_constant)
+        how = {} if constants else {"parse_constant": _refuse_constant, "parse_float": _finite}
+        return json.loads(text, **how)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ProsodyError(path, where, f"is not JSON ({error.msg})", "mend the file or write it again") from None
@@ -295,6 +297,13 @@ def _refuse_existing_folder(path: Path, overwrite: bool) -> None:
         raise ProsodyError(path, None, "is no folder", "move it away, or give another name")
     if not overwrite:
         raise ProsodyError(path, None, "already exists", "give another name, or allow it to be overwritten")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"{number} is too large a number")
+    return value
 
 
 def _refuse_constant(name: str) -> None:

@@ -163,6 +163,7 @@ def test_a_byte_order_mark_is_not_text(tmp_path):
         ("", r"line 1, column 1: is not JSON"),
         ('{"a": NaN}', r"it holds NaN"),
         ("[-Infinity]", r"it holds -Infinity"),
+        ("[-1e999]", r"-1e999 is too large a number"),
         ("[" * 100_000, r"nested too deeply"),
         ("1" * 5000, r"is not JSON"),
     ],

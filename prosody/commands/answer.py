@@ -47,7 +47,7 @@ def _own_words(given: str) -> MarkedText:
     """The words of `--text`: of a file, or themselves where they are more than one."""
     if given != "-" and given and not is_file(given) and not any(c.isspace() for c in given):
         what = "is a folder" if Path(given).is_dir() else "not found"
-        raise ProsodyError(given, None, what, "name a text file, or give the words themselves in quotes")
+        raise ProsodyError(given, None, what, "name a text file, give several words in quotes, or - to read stdin")
     return marked_text(given)
 
 

@@ -178,8 +178,7 @@ def set_slot(marked: Marked, slot: int, tokens: Iterable[str]) -> Marked:
 
 def by_hand(marked: Marked) -> frozenset[int]:
     """The slots, by number, in which a marker is the user's, or was taken out by the user."""
-    own = {placing.WRITTEN, placing.REMOVED}
-    found = {k for k, why in enumerate(marked.reasons) if own & set(why.values())}
+    found = {k for k, why in enumerate(marked.reasons) if set(placing.BY_USER) & set(why.values())}
     return frozenset(found | ({len(marked.text.words)} if marked.text.final else set()))
 
 

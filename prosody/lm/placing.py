@@ -24,6 +24,7 @@ LEAST = 0.05  # beneath it, markers fall on other speakers' pauses and prominent
 PLACED = "placed"
 WRITTEN = "written"  # by the user
 REMOVED = "removed"  # by the user, who left this kind empty
+BY_USER = (WRITTEN, REMOVED)
 BELOW = "below"  # its threshold
 TAKEN = "kind taken"  # by a marker of its kind: the user's, or a likelier one
 LESS = "less likely"  # than another of its kind, which was below its own threshold

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from prosody import files, markers
 from prosody.errors import ProsodyError
 from prosody.workflow import export
-from prosody.workflow.sheet import RECORD, Sheet, read_record
+from prosody.workflow.kept import is_name, read_entries, read_record
+from prosody.workflow.sheet import RECORD, Sheet
 
 if TYPE_CHECKING:
     from prosody.lm.answer import OnSentence
@@ -34,6 +35,7 @@ class Desk:
     ) -> None:
         self.folder = Path(folder)
         sheets, self._others = read_record(self.folder)
+        self._on_disk = [*self._others, *(sheet.entry for sheet in sheets)]
         self.history: tuple[Sheet, ...] = tuple(sheets)
         self._adapter, self._composer, self._at = adapter, composer, len(sheets) - 1
         for written in map(self._near, answers):
@@ -74,6 +76,8 @@ class Desk:
         from prosody.lm.answer import ComposeParameters
         from prosody.workflow.answers import write_answer
 
+        for given in (question, *points):
+            _check_text("question and points", given)
         how = ComposeParameters(max_words=max_words, seed=seed)
         marking = {"expressiveness": expressiveness}
         more = {"composer": self._composer, "marking": marking, "on_sentence": on_sentence}
@@ -90,6 +94,7 @@ class Desk:
         """
         from prosody.workflow.answers import mark_own
 
+        _check_text("your words", text)
         words = markers.parse(text)
         if not words.words:
             raise ProsodyError(None, "your words", "there are none", "write what is to be spoken")
@@ -122,6 +127,8 @@ class Desk:
 
     def toggle(self, slot: int, token: str) -> Sheet:
         """Put a marker into a slot, in place of one of its kind, or take it out if it stands there."""
+        if token not in markers.BY_TOKEN:
+            raise ProsodyError(None, f"slot {slot}", f"{token!r} is no marker", "choose one of the seven")
         here = self.slot(slot)
         kind = markers.BY_TOKEN[token].kind
         rest = [other for other in here if markers.BY_TOKEN[other].kind != kind]
@@ -170,7 +177,7 @@ class Desk:
             now, put = Sheet(self._new_name(), bare, before=now.before), self._lay
             out = self.folder / f"{now.name}.wav"
         written = speak_answer(now.written, out, engine=engine, contour=contour, seed=_seed(now), listen_back=False)
-        return self._recorded(put(replace(now, written=written, plain=None, at=_now())))
+        return self._recorded(put(replace(now, written=written, plain=None, plain_file=None, at=_now())))
 
     def listen(self) -> Sheet:
         """Speak the same words without markers, too, and tell which markers can be heard against that.
@@ -189,8 +196,8 @@ class Desk:
             if now.asked.get("contour"):
                 now = self._with_reading(now)
                 how["shape"] = shape_of(now.written)
-            out = self.folder / f"{now.name}_plain.wav"
-            now = replace(now, plain=speak(now.text, out=out, overwrite=True, **how))
+            out = self._free(f"{now.name}_plain")
+            now = replace(now, plain=speak(now.text, out=out, **how), plain_file=out.name)
         if now.heard is None:
             sounds = [
                 Audio(sound.samples, sound.sample_rate, Path(name), "", sound.sample_rate, 1)
@@ -210,8 +217,9 @@ class Desk:
         export.check_kind(kind)
         now, suffix = self._spoken() if kind in export.SPOKEN else self._latest(), export.SUFFIXES[kind]
         if name:
-            if Path(name).name != name or "\\" in name:
-                raise ProsodyError(name, None, "is a path", f"give a name alone; it is written into {self.folder}")
+            if not is_name(name):
+                remedy = f"give a short one, not a path; it is written into {self.folder}"
+                raise ProsodyError(name, None, "is no name", remedy)
             path = self.folder / (name if name.lower().endswith(suffix.lower()) else name + suffix)
             export.write(kind, path, now)
             return path
@@ -277,16 +285,33 @@ class Desk:
         taken = {sheet.name for sheet in self.history}
         if self.folder.is_dir():
             taken |= {path.name.partition(".")[0] for path in self.folder.iterdir()}
-            taken |= {one["name"] for one in self._others if isinstance(one, dict) and "name" in one}
+            taken |= {one["name"] for one in self._others if isinstance(one, dict) and files.is_text(one.get("name"))}
         number = 1
         while f"answer_{number:02d}" in taken:
             number += 1
         return f"answer_{number:02d}"
 
+    def _free(self, stem: str) -> Path:
+        """A WAV of the folder that isn't there yet, nor its words' times: `stem`, or with a number behind."""
+        from prosody.voice.speak import words_path
+
+        path, number = self.folder / f"{stem}.wav", 2
+        while path.exists() or words_path(path).exists():
+            path, number = self.folder / f"{stem}_{number}.wav", number + 1
+        return path
+
     def _recorded(self, sheet: Sheet) -> Sheet:
+        entries = read_entries(self.folder)
+        self._others += [entry for entry in entries if entry not in self._on_disk]  # of another desk, in the meantime
         entries = [*self._others, *(one.as_json() for one in self.history)]
         files.write_json(self.folder / RECORD, entries, overwrite=True)
+        self._on_disk = read_entries(self.folder)
         return sheet
+
+
+def _check_text(where: str, text: str) -> None:
+    if not files.is_text(text):
+        raise ProsodyError(None, where, "hold a character that is none", "write it anew")
 
 
 def _is_of(sheet: Sheet, written: MarkedAnswer) -> bool:

@@ -122,6 +122,8 @@ def test_toggling_replaces_one_of_its_kind_and_takes_itself_out(laid):
     assert desk.toggle(last, "<pause_short>").text.final == "<pause_short>"
     with pytest.raises(ProsodyError, match="only a pause may stand"):
         desk.toggle(last, "<emph>")
+    with pytest.raises(ProsodyError, match="slot 1: '<evil>' is no marker"):
+        desk.toggle(1, "<evil>")
     with pytest.raises(ProsodyError, match=f"slot {last + 1}: is not in the text"):
         desk.toggle(last + 1, "<emph>")
 
@@ -178,7 +180,8 @@ def test_a_contour_that_was_learned_shapes_both_renders(adapter, spoken, tmp_pat
         bare = desk.listen().plain
         assert desk.current.name == shaped.name
         if desk is other:
-            (tmp_path / f"{shaped.name}_plain.wav").unlink()
+            for suffix in ("wav", "words.json"):
+                (tmp_path / f"{shaped.name}_plain.{suffix}").unlink()
         assert [target.f0_level_hz for target in bare.targets] == levels[1]  # no marker is written: both sound alike
 
 
@@ -270,15 +273,79 @@ def test_what_is_undone_of_a_kept_answer_has_its_own_name(adapter, laid):
 
 def test_what_is_no_answer_stays_in_the_record(adapter, desk):
     desk.folder.mkdir()
-    others = [7, {"name": "answer_01"}, {**dict.fromkeys(("name", "at", "marked")), "points": 3}]
+    others = [7, {"name": "answer_01"}, {"name": []}, {**dict.fromkeys(("name", "at", "marked")), "points": 3}]
     (desk.folder / "answers.json").write_text(json.dumps(others))
     again = Desk(adapter, desk.folder)
     assert again.history == () and again.current is None
     again.mark_own("I walk.")
-    assert record(again)[:3] == others and record(again)[3]["name"] == "answer_02"
+    assert record(again)[:4] == others and record(again)[4]["name"] == "answer_02"
     (desk.folder / "answers.json").write_text("{}")
     with pytest.raises(ProsodyError, match=r"answers\.json: is not a list of answers"):
         Desk(adapter, desk.folder)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"name": "../victim"}, {"name": "/tmp/x"}, {"name": ""}, {"name": 7}, {"name": "a" * 300}, {"name": "a\0"},
+        {"audio_file": "/etc/passwd"}, {"audio_file": "../../x.wav"}, {"plain_audio_file": "a/b"}, {"audio_file": 3},
+        {"own_markers": [None]}, {"own_markers": "x"}, {"own_markers": []}, {"marked": "I \ud800 walk"}, {"at": None},
+        {"asked": {"voice_seed": -1}}, {"asked": {"expressiveness": "x"}}, {"asked": {"given": []}}, {"asked": 7},
+        {"asked": {"forbid": 7}}, {"asked": {"seed": "x"}}, {"asked": {"max_words": 1 << 70}}, {"question": 7},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_entry_that_no_desk_wrote_is_left_alone(adapter, spoken, tmp_path, damage):
+    folder = shutil.copytree(spoken[0].folder, tmp_path / "studio")
+    entries = record(spoken[0])
+    entries[0] |= damage
+    (folder / "answers.json").write_text(json.dumps(entries))
+    desk = Desk(adapter, folder)
+    assert [one.name for one in desk.history] == [one["name"] for one in entries[1:]]
+    desk.mark_own("I walk.")
+    assert record(desk)[0] == entries[0]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"start": "0"}, {"start": -1}, {"end": 1e9}, {"end": 0}, {"text": "other"}, {"text": 7}, {"markers": ["<evil>"]}],
+    ids=str,
+)
+def test_times_that_are_not_those_of_the_words_are_not_believed(adapter, spoken, tmp_path, damage):
+    folder = shutil.copytree(spoken[0].folder, tmp_path / "studio")
+    path = folder / "answer_01.words.json"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    told["words"][2] |= damage
+    path.write_text(json.dumps(told))
+    assert Desk(adapter, folder).back(0).spoken is None
+
+
+def test_two_desks_of_one_folder_lose_nothing(adapter, tmp_path):
+    one, other = Desk(adapter, tmp_path), Desk(adapter, tmp_path)
+    one.mark_own("First words.", expressiveness=0.0)
+    other.mark_own("Second words.", expressiveness=0.0)
+    one.toggle(1, "<emph>")
+    assert sorted(entry["marked"] for entry in record(one)) == ["First <emph> words.", "Second words."]
+    assert len(Desk(adapter, tmp_path).history) >= 1
+
+
+def test_what_was_exported_is_not_written_over(adapter, tmp_path):
+    desk = with_own_words(adapter, tmp_path)
+    desk.speak()
+    mine = desk.export("wav", "answer_02_plain")
+    held = mine.read_bytes()
+    desk.mark_own("Quite other words are spoken.")
+    desk.speak()
+    heard = desk.listen()
+    assert mine.read_bytes() == held
+    assert heard.plain_file == record(desk)[1]["plain_audio_file"] == "answer_02_plain_2.wav"
+
+
+@pytest.mark.parametrize("act", ["mark_own", "compose"])
+def test_half_a_character_is_refused(laid, act):
+    given = {"mark_own": ("a \ud800 b",), "compose": ("Why \ud800?", POINTS)}[act]
+    with pytest.raises(ProsodyError, match="hold a character that is none"):
+        getattr(laid, act)(*given)
 
 
 def test_undo_of_a_change_that_was_spoken_since_makes_a_new_answer(spoken):
@@ -307,7 +374,7 @@ def test_exports_say_the_same_as_the_answer(spoken, tmp_path):
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "a\\b"])
 def test_a_name_that_leads_elsewhere_is_refused(spoken, name):
-    with pytest.raises(ProsodyError, match="is a path"):
+    with pytest.raises(ProsodyError, match="is no name"):
         spoken[0].export("text", name)
 
 
