@@ -18,6 +18,7 @@ LAYERS = (
     {"dataset", "dataset_check"},
     {"interchange"},
     {"speech", "lm", "voice"},
+    {"review"},
     {"notebook", "workflow", "sample"},
     {"cli", "commands", "__main__"},
 )

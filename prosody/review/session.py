@@ -1,0 +1,135 @@
+"""A review under way: the segments as they are now, undo and redo without limit, and where the reviewer is.
+
+All of it is what the journal tells: an action is written down first, then done. A session that is opened again, after a
+kill or a reload, is where the last one was, its undo history too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prosody import dataset, files
+from prosody.dataset import Segment
+from prosody.errors import ProsodyError
+from prosody.review import actions
+from prosody.review.journal import Journal, opened
+
+JOURNAL = "review.jsonl"
+
+
+class Session:
+    """The review of one dataset by one person.
+
+    segments: by id, in time order, as they are now. at: the id of the one that is looked at. by: who reviews.
+    """
+
+    def __init__(self, data: dataset.Dataset, journal: Journal, *, by: str) -> None:
+        self.by = by
+        self._journal = journal
+        self._first = {str(k): segment for k, segment in enumerate(data.segments)}
+        self.segments: Mapping[str, Segment] = self._first
+        self.at = next(iter(self._first), "")
+        self._before: list[tuple[Mapping[str, Segment], str]] = []
+        self._after: list[tuple[Mapping[str, Segment], str]] = []
+        for entry in journal.entries:
+            self._step(entry)
+
+    @property
+    def read_only(self) -> str:
+        """Why nothing can be changed here; "" where it can."""
+        return "" if self._journal.writable else self._journal.why_not
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether something was done that can be undone."""
+        return bool(self._before)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether something was undone that can be done again."""
+        return bool(self._after)
+
+    def do(self, action: str, segment: str | None = None, **how: Any) -> Segment | None:
+        """Do something to a segment (that which is looked at), as `actions.apply` has it.
+
+        Returns the segment that is looked at then. Raises ProsodyError for what cannot be done, and if it cannot be
+        written down; then nothing has changed.
+        """
+        entry = {"do": action, "segment": segment or self.at, **how, "by": self.by, "at": _now()}
+        actions.apply(self.segments, entry)  # what cannot be done is not written down
+        return self._done(entry)
+
+    def go(self, segment: str) -> Segment | None:
+        """Look at another segment. Raises ProsodyError if it isn't there."""
+        if segment not in self.segments:
+            raise ProsodyError(None, f"segment {segment}", "is not there", "choose one that is")
+        return self._done({"do": "go", "segment": segment})
+
+    def undo(self) -> Segment | None:
+        """As it was before the last action. Raises ProsodyError if there was none."""
+        if not self._before:
+            raise ProsodyError(None, None, "there is nothing to undo", "do something first")
+        return self._done({"do": "undo"})
+
+    def redo(self) -> Segment | None:
+        """Do again what was undone last. Raises ProsodyError if nothing was, or something was done since."""
+        if not self._after:
+            raise ProsodyError(None, None, "there is nothing to redo", "undo something first")
+        return self._done({"do": "redo"})
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many segments there are of each status."""
+        found = dict.fromkeys((actions.UNREVIEWED, actions.ACCEPTED, actions.REJECTED), 0)
+        for segment in self.segments.values():
+            found[str(segment.review["status"])] += 1
+        return found
+
+    def close(self) -> None:
+        """Let others review."""
+        self._journal.close()
+
+    def _done(self, entry: dict[str, Any]) -> Segment | None:
+        self._journal.append(entry)
+        self._step(entry)
+        return self.segments.get(self.at)
+
+    def _step(self, entry: Mapping[str, Any]) -> None:
+        """What an entry of the journal changes."""
+        what = entry["do"]
+        if what == "go":
+            self.at = entry["segment"]
+        elif what in ("undo", "redo"):
+            one, other = (self._before, self._after) if what == "undo" else (self._after, self._before)
+            other.append((self.segments, self.at))
+            self.segments, self.at = one.pop()
+        else:
+            self._before.append((self.segments, self.at))
+            self._after.clear()
+            self.segments = actions.apply(self.segments, entry)
+            if self.at not in self.segments:  # it was split or merged
+                self.at = next(name for name in self.segments if name not in self._before[-1][0])
+
+
+def open_session(folder: Path | str, *, by: str, journal: Path | None = None) -> Session:
+    """The review of a dataset, where it was left.
+
+    journal: in which file; without one, beside the dataset. Where another process reviews, this one reads only.
+    Raises ProsodyError as `dataset.load` does, and for a journal that is damaged, or of another dataset.
+    """
+    data = dataset.load(folder)
+    path = journal or data.folder / JOURNAL
+    kept = opened(path, files.sha256(data.folder / dataset.DATASET_FILE))
+    try:
+        return Session(data, kept, by=by)
+    except (ProsodyError, KeyError, TypeError, ValueError, IndexError) as error:
+        kept.close()
+        what = f"holds an action that can't be done ({error})"
+        raise ProsodyError(path, None, what, "move the file away to begin anew") from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,254 @@
+"""A review under way: its actions, undo, and what is left of it after a kill."""
+
+import json
+import multiprocessing
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lm_data import rule_book, save_book
+
+from prosody import dataset, markers
+from prosody.errors import ProsodyError
+from prosody.review import actions
+from prosody.review.journal import Journal, opened
+from prosody.review.session import Session, open_session
+
+SHA = "0" * 64
+
+
+def book():
+    """Four segments with evidence: "never" is heard with a high pitch."""
+    data = rule_book(4)
+    heard = [
+        replace(one, words=tuple(replace(w, evidence={"<pitch_high>": 0.9 * (w.text == "never")}) for w in one.words))
+        for one in data.segments
+    ]
+    return replace(data, segments=tuple(heard))
+
+
+BOOK = book()
+
+
+@pytest.fixture
+def session(tmp_path):
+    one = Session(BOOK, opened(tmp_path / "review.jsonl", SHA), by="ann")
+    yield one
+    one.close()
+
+
+def again(path):
+    """What another process would find there."""
+    journal = Journal(path, SHA)
+    journal.read()
+    return Session(BOOK, journal, by="ben")
+
+
+def test_a_marker_takes_the_place_of_one_of_its_kind_and_takes_itself_out(session):
+    word = next(k for k, w in enumerate(BOOK.segments[0].words) if w.text == "and")
+    assert session.do("toggle", word=word, token="<pause_long>").words[word].markers == ("<pause_long>",)
+    assert session.do("toggle", word=word, token="<emph>").words[word].markers == ("<pause_long>", "<emph>")
+    segment = session.do("toggle", word=word, token="<pause_long>")
+    assert segment.words[word].markers == ("<emph>",)
+    assert markers.parse(segment.text).words[word].markers == ("<emph>",)
+    assert session.counts == {"unreviewed": 4, "reviewed": 0, "rejected": 0}
+
+
+def test_all_that_is_heard_clearly_is_taken_over_at_once(session):
+    before = session.segments["0"]
+    segment = session.do("accept heard", least=0.8)
+    for was, now in zip(before.words, segment.words, strict=True):
+        added = ("<pitch_high>",) if was.text == "never" else ()
+        assert set(now.markers) == {*was.markers, *added}
+    assert session.do("accept heard", least=0.95) == segment
+
+
+def test_who_accepted_or_rejected_and_when(session):
+    review = session.do("accept").review
+    assert (review["status"], review["by"]) == ("reviewed", "ann") and review["at"].startswith("20")
+    session.go("1")
+    assert session.do("reject").review["status"] == "rejected"
+    assert session.do("reopen").review == dataset.unreviewed()
+    assert session.counts == {"unreviewed": 3, "reviewed": 1, "rejected": 0}
+
+
+def test_a_mistyped_word(session):
+    segment = session.do("retext", word=1, text=" painted ")
+    assert segment.words[1].text == "painted" and " painted " in segment.text
+    for text in ("two words", "<emph> x", "", "a <evil> b"):
+        with pytest.raises(ProsodyError):
+            session.do("retext", word=1, text=text)
+    assert session.segments["0"] == segment
+
+
+def test_an_edge_is_moved_and_the_neighbour_gives_way(session):
+    one, other = BOOK.segments[0].words[1:3]
+    segment = session.do("move", word=1, edge="end", time=one.end + 0.15)
+    assert segment.words[1].end == segment.words[2].start == pytest.approx(one.end + 0.15)
+    segment = session.do("move", word=2, edge="start", time=other.start + 0.2)
+    assert segment.words[1].end == pytest.approx(one.end + 0.15)  # a gap may be
+    for how in ({"edge": "end", "time": other.end + 1}, {"edge": "start", "time": -1.0}):
+        with pytest.raises(ProsodyError, match=r"keep it between \d"):
+            session.do("move", word=1, **how)
+
+
+def test_split_and_merge_keep_words_and_markers(session):
+    whole = session.segments["1"]
+    session.go("1")
+    first = session.do("split", word=9)
+    assert list(session.segments) == ["0", "1.1", "1.2", "2", "3"] and session.at == "1.1"
+    second = session.segments["1.2"]
+    assert first.words + second.words == whole.words
+    assert first.end == second.start and first.words[-1].end <= first.end <= second.words[0].start
+    assert f"{first.text} {second.text}" == whole.text
+    merged = session.do("merge")
+    assert list(session.segments) == ["0", "1.1+1.2", "2", "3"]
+    assert (merged.words, merged.text, merged.start, merged.end) == (whole.words, whole.text, whole.start, whole.end)
+    with pytest.raises(ProsodyError, match="has no words before this one"):
+        session.do("split", word=0)
+    session.go("3")
+    with pytest.raises(ProsodyError, match="is the last one"):
+        session.do("merge")
+
+
+def test_what_is_held_out_is_not_merged_with_what_is_learned(session):
+    session.go("2")
+    with pytest.raises(ProsodyError, match="merge segments of one part only"):
+        session.do("merge")
+
+
+deeds = st.sampled_from(["toggle", "accept", "split", "merge", "go", "undo", "redo", "retext"])
+steps = st.lists(st.tuples(deeds, st.integers(0, 99)), max_size=25)
+
+
+def do(session, what, n):
+    """Something that may or may not be possible."""
+    name = list(session.segments)[n % len(session.segments)]
+    try:
+        if what in ("undo", "redo"):
+            getattr(session, what)()
+        elif what == "go":
+            session.go(name)
+        else:
+            how = {"word": n % 20, "token": markers.TOKENS[n % 7], "text": f"word{n}"}
+            session.do(what, name, **how)
+    except ProsodyError:
+        pass
+
+
+@given(steps)
+def test_undo_leads_back_to_the_beginning_and_redo_forth_again(tmp_path_factory, taken):
+    session = Session(BOOK, opened(tmp_path_factory.mktemp("review") / "review.jsonl", SHA), by="ann")
+    for what, n in taken:
+        do(session, what, n)
+    there = session.segments, session.at
+    undone = 0
+    while session.can_undo:
+        session.undo()
+        undone += 1
+    assert session.segments == {str(k): one for k, one in enumerate(BOOK.segments)}
+    for _ in range(undone):
+        session.redo()
+    assert (session.segments, session.at) == there
+    session.close()
+
+
+@given(steps, st.data())
+def test_wherever_the_journal_is_cut_off_all_whole_lines_count(tmp_path_factory, taken, data):
+    path = tmp_path_factory.mktemp("review") / "review.jsonl"
+    session = Session(BOOK, opened(path, SHA), by="ann")
+    states = {path.stat().st_size: (session.segments, session.at)}
+    for what, n in taken:
+        do(session, what, n)
+        states[path.stat().st_size] = session.segments, session.at
+    session.close()
+    size = data.draw(st.integers(min(states), max(states)))
+    path.write_bytes(path.read_bytes()[:size])
+    there = again(path)
+    assert (there.segments, there.at) == states[max(one for one in states if one <= size)]
+    going_on = Session(BOOK, opened(path, SHA), by="ann")
+    going_on.do("accept")
+    going_on.close()
+    last = again(path)
+    assert last.segments[last.at].review["status"] == "reviewed"
+    assert all(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def test_it_is_written_down_before_it_counts(session, monkeypatch):
+    before = session.segments
+
+    def full(self, entry):
+        raise ProsodyError(self.path, None, "the disk is full", "make room")
+
+    monkeypatch.setattr(Journal, "append", full)
+    with pytest.raises(ProsodyError, match="the disk is full"):
+        session.do("accept")
+    assert session.segments is before and not session.can_undo
+
+
+def hold(folder, ready, done):
+    session = open_session(folder, by="ann")
+    session.do("accept")
+    ready.set()
+    done.wait(60)
+
+
+def test_a_second_reviewer_may_look_but_not_touch(tmp_path):
+    save_book(tmp_path, BOOK)
+    spawn = multiprocessing.get_context("spawn")
+    ready, done = spawn.Event(), spawn.Event()
+    process = spawn.Process(target=hold, args=(tmp_path, ready, done))
+    process.start()
+    try:
+        assert ready.wait(60)
+        session = open_session(tmp_path, by="ben")
+        assert session.read_only == "it is being reviewed elsewhere"
+        assert session.counts["reviewed"] == 1
+        with pytest.raises(ProsodyError, match=r"review\.jsonl: is open for reading only: it is being reviewed"):
+            session.do("reject")
+    finally:
+        process.kill()  # and what it did is not lost, nor does it keep others out
+        process.join()
+    session = open_session(tmp_path, by="ben")
+    assert session.read_only == "" and session.counts["reviewed"] == 1 and session.can_undo
+    session.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("hello\n", "line 1: is not the journal of a review"),
+        ('{"prosody_review": 2}\n', "line 1: is not the journal of a review"),
+        ('{"prosody_review": 1, "dataset_sha256": "1"}\n', "is the review of another dataset"),
+        ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n7\n', "line 2: is no action of a review"),
+        ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n{"do": "dance"}\n', "holds an action that can't be done"),
+        ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n{"segment": 3}\n', "holds an action that can't be done"),
+        ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n{"do": "undo"}\n', "holds an action that can't be done"),
+    ],
+)
+def test_what_is_no_journal_of_this_dataset_is_refused_and_left_as_it_is(tmp_path, text, told):
+    from prosody import files
+
+    save_book(tmp_path, BOOK)
+    written = text.replace("SHA", files.sha256(tmp_path / dataset.DATASET_FILE))
+    (tmp_path / "review.jsonl").write_text(written)
+    for _ in range(2):  # the first leaves no lock
+        with pytest.raises(ProsodyError, match=told) as caught:
+            open_session(tmp_path, by="ann")
+        assert "\n" not in str(caught.value)
+    assert (tmp_path / "review.jsonl").read_text() == written
+
+
+def test_an_action_that_is_none(session):
+    for how in ({"action": "dance"}, {"action": "accept", "segment": "99"}):
+        with pytest.raises(ProsodyError):
+            session.do(**how)
+    with pytest.raises(ProsodyError, match="has no word 99"):
+        session.do("toggle", word=99, token="<emph>")
+    with pytest.raises(ProsodyError, match="'<evil>' is no marker"):
+        session.do("toggle", word=0, token="<evil>")
+    for act in (session.undo, session.redo):
+        with pytest.raises(ProsodyError, match="there is nothing to"):
+            act()
+    assert actions.final_pause(session.segments["0"]) is None
