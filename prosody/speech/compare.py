@@ -96,19 +96,22 @@ def doubtful(
     evidence: Sequence[Mapping[str, float]],
     *,
     confidence: Sequence[float | None] = (),
+    is_marked: bool | None = None,
     n: int = 10,
 ) -> tuple[Place, ...]:
     """The `n` most doubtful places: words with little support in the sound, then markers, most doubtful first.
 
     written, heard: the markers of each word; evidence: token → 0..1 of each, 0 where it has none; confidence: of each,
-    if it is known. With markers written, their places are the slots where the two differ; with none, those whose
-    evidence is nearest to the threshold, heard or just not heard. Words with little support are not asked about their
-    markers, and several in a row are one place. Of one sort (such words, or a marker that is written only) at most a
-    third is taken as long as there are others.
+    if it is known; is_marked: whether markers were written in the text that they are of (None: if there are some). With
+    markers written, their places are the slots where the two differ; with none, those whose evidence is nearest to the
+    threshold, heard or just not heard. Words with little support are not asked about their markers, and several in a
+    row are one place. Of one sort (such words, or a marker that is written only) at most a third is taken as long as
+    there are others.
     """
     ranked = _unsaid(confidence)
     unsaid = {k for place in ranked for k in range(place.index, place.index + place.n_words)}
-    places = _differences(written, heard, evidence) if any(written) else _close_calls(heard, evidence)
+    is_marked = any(written) if is_marked is None else is_marked
+    places = _differences(written, heard, evidence) if is_marked else _close_calls(heard, evidence)
     ranked += [place for place in places if place.index not in unsaid]
     ranked.sort(key=lambda place: (place.token is not None, -place.doubt, -place.n_words, place.index))
     seen: Counter[tuple[str | None, str | None, bool]] = Counter()
