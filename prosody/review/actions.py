@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from prosody import markers
@@ -100,8 +101,8 @@ def _split(segments: Segments, name: str, action: Mapping[str, Any]) -> dict[str
     middle = round((segment.words[k - 1].end + segment.words[k].start) / 2, 6)
     first, second = segment.words[:k], segment.words[k:]
     halves = {
-        f"{name}.1": _cut(segment, first, None, segment.start, middle),
-        f"{name}.2": _cut(segment, second, final_pause(segment), middle, segment.end),
+        f"{name}.1": _cut(segment, first, None, segment.start, middle, "1"),
+        f"{name}.2": _cut(segment, second, final_pause(segment), middle, segment.end, "2"),
     }
     return _in_place(segments, (name,), halves)
 
@@ -120,7 +121,8 @@ def _merge(segments: Segments, name: str, action: Mapping[str, Any]) -> dict[str
     words = list(other.words)
     if pause and not any(markers.BY_TOKEN[token].kind == "pause" for token in words[0].markers):
         words[0] = replace(words[0], markers=markers.canonical([*words[0].markers, pause]))
-    whole = _cut(one, (*one.words, *words), final_pause(other), one.start, other.end)
+    joined = PurePosixPath(other.audio_file).stem
+    whole = _cut(one, (*one.words, *words), final_pause(other), one.start, other.end, joined)
     return _in_place(segments, (name, names[at]), {f"{name}+{names[at]}": whole})
 
 
@@ -164,9 +166,14 @@ def _with_words(segments: Segments, name: str, words: list[Word]) -> dict[str, S
     return {**segments, name: replace(segment, words=tuple(words), text=text)}
 
 
-def _cut(segment: Segment, words: tuple[Word, ...], final: str | None, start: float, end: float) -> Segment:
-    duration = round(end - start, 6)
-    return replace(segment, words=words, text=text_of(words, final), start=start, end=end, duration=duration)
+def _cut(
+    segment: Segment, words: tuple[Word, ...], final: str | None, start: float, end: float, name: str
+) -> Segment:
+    """A segment with other edges, and a sound of its own: the file's name with `name` behind."""
+    path = PurePosixPath(segment.audio_file)
+    audio_file, duration = str(path.with_stem(f"{path.stem}-{name}")), round(end - start, 6)
+    more = {"start": start, "end": end, "duration": duration, "audio_file": audio_file}
+    return replace(segment, words=words, text=text_of(words, final), **more)
 
 
 def _in_place(segments: Segments, names: tuple[str, ...], new: Mapping[str, Segment]) -> dict[str, Segment]:

@@ -6,7 +6,7 @@ kill or a reload, is where the last one was, its undo history too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,16 @@ class Session:
         self._after: list[tuple[Mapping[str, Segment], str]] = []
         for entry in journal.entries:
             self._step(entry)
+
+    @property
+    def first(self) -> Mapping[str, Segment]:
+        """The segments as they were before the review, by id."""
+        return self._first
+
+    @property
+    def entries(self) -> Sequence[Mapping[str, Any]]:
+        """All that was done, as it was written down."""
+        return self._journal.entries
 
     @property
     def read_only(self) -> str:
