@@ -42,7 +42,8 @@ def folder(tmp_path):
 
 def finished(folder, session, *, whole=True):
     data = dataset.load(folder)
-    sounds = sources.of_recording(read(folder.parent / "talk.wav", sample_rate=RATE)) if whole else sources.of_segments(data)
+    recording = read(folder.parent / "talk.wav", sample_rate=RATE)
+    sounds = sources.of_recording(recording) if whole else sources.of_segments(data)
     return finish.save(folder.parent / "new", data, session, sounds=sounds, at="2026-01-01T10:00:00+00:00")
 
 
