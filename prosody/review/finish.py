@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from prosody.dataset import Dataset, Segment, Word
@@ -23,20 +22,17 @@ def revision_of(session: Session) -> Revision:
 
     A word is measured again if its times or its letters are others, or if the word before it ends elsewhere.
     """
-    kept = [one for one in session.segments.values() if one.review["status"] != REJECTED]
-    before = {_key(word): last for last, word in _with_ends(session.first.values())}
-    words = list(_with_ends(session.segments.values()))
-    fresh = {id(word) for last, word in words if before.get(_key(word), -1.0) != last}
-    sounds = {one.audio_file for one in session.first.values()}
-    flat = [word for segment in kept for word in segment.words]
-    now = {one.audio_file: one for one in session.segments.values()}
-    changed = [one for one in kept if one not in session.first.values()]
+    everything = list(session.segments.values())
+    kept = [one for one in everything if one.review["status"] != REJECTED]
+    before, sounds = _ends(session.first.values()), {one.audio_file for one in session.first.values()}
+    now = _ends(everything)
+    flat = [_key(word) for segment in kept for word in segment.words]
     return Revision(
         segments=tuple(kept),
         recut=tuple(one.audio_file for one in kept if one.audio_file not in sounds),
-        stale=tuple(k for k, word in enumerate(flat) if id(word) in fresh),
-        changed=len(changed),
-        left_out=tuple(name for name, one in now.items() if one.review["status"] == REJECTED),
+        stale=tuple(k for k, key in enumerate(flat) if before.get(key) != now[key]),
+        changed=sum(one not in session.first.values() for one in kept),
+        left_out=tuple(one.audio_file for one in everything if one.review["status"] == REJECTED),
         moved_cuts=False,
     )
 
@@ -66,11 +62,12 @@ def save(
     return revision.save(folder, data, found, source=source, sounds=sounds, progress=progress)
 
 
-def _with_ends(segments: Sequence[Segment] | Any) -> Sequence[tuple[float, Word]]:
-    """Every word with the end (s) of the one before it, 0 for the first."""
+def _ends(segments: Iterable[Segment]) -> dict[tuple[float, float, str], float]:
+    """For each word the end (s) of the one before it, 0 for the first."""
     words = [word for segment in segments for word in segment.words]
-    return [*((0.0, word) for word in words[:1]), *((one.end, other) for one, other in pairwise(words))]
+    return {_key(word): words[k - 1].end if k else 0.0 for k, word in enumerate(words)}
 
 
 def _key(word: Word) -> tuple[float, float, str]:
+    """What a word is known by: its times and its letters."""
     return word.start, word.end, "".join(c for c in word.text.lower() if c.isalnum())

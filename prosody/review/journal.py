@@ -106,9 +106,8 @@ class Journal:
         with files.telling(self.path), open(self.path, "ab") as sink:
             sink.truncate(n_bytes)
         if not n_bytes:
-            head, self.entries = self._head, []
-            self.append(head)
-            self.entries = []
+            self.append(self._head)
+            self.entries.clear()
         return True
 
 
@@ -118,6 +117,10 @@ def opened(path: Path, dataset_sha256: str) -> Journal:
     Raises ProsodyError if the file is no journal, or that of another dataset.
     """
     journal = Journal(path, dataset_sha256)
-    journal.read()
-    journal.take()
+    try:
+        if not journal.take():
+            journal.read()
+    except ProsodyError:
+        journal.close()
+        raise
     return journal

@@ -238,6 +238,10 @@ def test_what_is_no_journal_of_this_dataset_is_refused_and_left_as_it_is(tmp_pat
             open_session(tmp_path, by="ann")
         assert "\n" not in str(caught.value)
     assert (tmp_path / "review.jsonl").read_text() == written
+    (tmp_path / "review.jsonl").unlink()
+    anew = open_session(tmp_path, by="ann")
+    assert anew.read_only == ""
+    anew.close()
 
 
 def test_an_action_that_is_none(session):
