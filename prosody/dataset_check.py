@@ -135,14 +135,17 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def segments(path: Path, folder: Path, dataset: Sequence[Segment]) -> None:
-    """Check what a schema cannot say: audio inside `folder`, times in order, words and text alike, unmixed splits."""
+def segments(path: Path, folder: Path, dataset: Sequence[Segment], *, audio: bool = True) -> None:
+    """Check what a schema cannot say: audio inside `folder`, times in order, words and text alike, unmixed splits.
+
+    audio: whether it must be there.
+    """
     root = folder.resolve()
     seen: dict[str, int] = {}
     end = 0.0
     for number, segment in enumerate(dataset, 1):
         place = f"segment {number}"
-        problem = _audio_problem(root, segment.audio_file)
+        problem = _audio_problem(root, segment.audio_file, must_exist=audio)
         if problem is None and segment.audio_file in seen:
             problem = f"is also the audio of segment {seen[segment.audio_file]}", "give each segment its own file"
         if problem is not None:
@@ -163,7 +166,7 @@ def tokens(path: Path, dataset: Sequence[Segment], written: Sequence[Sequence[st
             raise ProsodyError(path, where, "are not the markers of the text", _AGREE)
 
 
-def _audio_problem(root: Path, audio_file: str) -> tuple[str, str] | None:
+def _audio_problem(root: Path, audio_file: str, *, must_exist: bool) -> tuple[str, str] | None:
     """Why a path may not be followed, and the remedy: it must name a file inside the dataset's folder on any system."""
     inside = "give a path inside the dataset's folder, like segments/segment_001.wav"
     if re.match(r"[/\\]|[A-Za-z]:", audio_file):
@@ -179,7 +182,7 @@ def _audio_problem(root: Path, audio_file: str) -> tuple[str, str] | None:
         return "cannot be followed", inside
     if not target.is_relative_to(root):
         return "leaves the dataset's folder through a link", "put the file itself into the folder"
-    if not is_file:
+    if must_exist and not is_file:
         return "is not there", "put the file into the dataset's folder, or run the prepare stage again"
     return None
 
