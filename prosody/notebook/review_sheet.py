@@ -121,7 +121,7 @@ def queue_table(session: Session, *, n: int = 10) -> HTML:
             told or "nothing",
             str(segment.review["status"]),
         ]
-        rows.append([*map(html.escape, cells), marked_html(segment.text).data])
+        rows.append([*map(html.escape, cells), marked_html(segment.text)])
     return table(["segment", "doubt", "in doubt", "review", "text"], rows)
 
 

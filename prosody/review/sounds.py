@@ -58,7 +58,7 @@ class Sounds:
     def clip(self, start: float, end: float) -> Clip:
         """The sound from `start` to `end` (s in the dataset's time).
 
-        Raises ProsodyError if a file that it lies in is missing or damaged, or not what it was when the dataset was made.
+        Raises ProsodyError if a file that it lies in is missing or damaged, or is another than when the data were made.
         """
         key = start, end
         if key not in self._clips:

@@ -21,6 +21,7 @@ from prosody.workflow import record
 
 if TYPE_CHECKING:
     from prosody.speech.sources import Source
+    from prosody.workflow.stages import Stage
 
 FOLDER = "review"
 _REVIEWED = "reviewed"
@@ -33,18 +34,21 @@ def folder_of(data: Path, *, runs: Path | None = None) -> Path:
     return (runs or record.runs_folder()) / FOLDER / sha256[:_SHOWN_OF_SHA]
 
 
-def begin(data: Dataset, *, sounds: Sequence[Source], by: str = "", runs: Path | None = None) -> Review:
+def begin(
+    data: Dataset, *, sounds: Sequence[Source], by: str = "", to_read: bool = False, runs: Path | None = None
+) -> Review:
     """A dataset's review, where its reviewer left it.
 
     sounds: the recordings, for what is measured and cut again when it is finished. by: who reviews; empty: who is
-    logged in. Raises ProsodyError for a name that no file can have, and as `open_session` does.
+    logged in. to_read: only to look at. Raises ProsodyError for a name that no file can have, and as `open_session`
+    does.
     """
     name, folder = by.strip() or _who(), folder_of(data.folder, runs=runs)
     if not re.fullmatch(r"[\w][\w .@-]{0,60}", name):
         raise ProsodyError(
             None, "reviewer", f"{name!r} can't be a name", "use letters, digits, and ' .@-_' between them"
         )
-    session = open_session(data, folder / f"{name}.jsonl", by=name)
+    session = open_session(data, folder / f"{name}.jsonl", by=name, to_read=to_read)
     return Review(data, session, _others(data, session, folder), lambda now: _write(data, now, folder, sounds))
 
 
@@ -52,6 +56,23 @@ def reviewed(data: Path, *, runs: Path | None = None) -> Path | None:
     """The folder of what a finished review made of a dataset, the latest; None where none was finished."""
     found = _finished(folder_of(data, runs=runs))
     return found[-1] if found else None
+
+
+def to_learn_from(run: Stage, data: Path, *, reviewed_too: bool) -> Dataset:
+    """The dataset that a stage reads: what a finished review made of it, if there is one and it is wanted.
+
+    data: the folder of the dataset as it was prepared. Raises ProsodyError as `dataset.load` does.
+    """
+    found = reviewed(data) if reviewed_too else None
+    if found is not None:
+        run.log(f"{run.name}: the dataset as it was reviewed, {record.shown(found)}")
+        return dataset.load(run.input(found))
+    return dataset.load(data)
+
+
+def every_reviewed(runs: Path) -> list[Path]:
+    """The folders of all that finished reviews made, of any dataset. runs: the folder of runs."""
+    return [path for folder in sorted((runs / FOLDER).glob("*")) for path in _finished(folder)]
 
 
 def _finished(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prosody.dataset import DATASET_FILE, load
 from prosody.errors import ProsodyError
 from prosody.files import sha256
-from prosody.workflow import record
+from prosody.workflow import record, reviews
 
 if TYPE_CHECKING:
     from prosody.lm.fidelity import Fidelity
@@ -23,11 +23,11 @@ def dataset_of(card: Mapping[str, Any], *, runs: Path | None = None) -> Path | N
     card: of the adapter; it names the dataset by its hash, so that neither a dataset reviewed since nor another
     speaker's is taken for it. runs: the folder of runs (by default the one in use).
     """
-    wanted = card.get("data_sha256")
-    for run in reversed(record.runs(runs or record.runs_folder(), "prepare")):
-        folder = run.artifacts / "dataset"
+    wanted, runs = card.get("data_sha256"), runs or record.runs_folder()
+    prepared = (run for run in reversed(record.runs(runs, "prepare")) if run.state == "ok")
+    for folder in (*(run.artifacts / "dataset" for run in prepared), *reviews.every_reviewed(runs)):
         with suppress(ProsodyError, OSError):
-            if wanted and run.state == "ok" and sha256(folder / DATASET_FILE) == wanted:
+            if wanted and sha256(folder / DATASET_FILE) == wanted:
                 return folder
     return None
 

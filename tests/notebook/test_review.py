@@ -1,0 +1,147 @@
+"""The review's widget without a page: what it answers, and what it keeps out of a saved notebook."""
+
+import io
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+from lm_data import rule_book, save_book
+
+from prosody import dataset
+from prosody.notebook import review_sheet
+from prosody.notebook.review import ReviewPanel, review
+from prosody.review.panel import Panel, Review
+from prosody.review.session import open_session
+from prosody.review.sounds import Clip, Sounds
+
+EVIL = '<img/src=x/onerror="window.evil=1">'
+
+
+@pytest.fixture
+def of(tmp_path):
+    book = rule_book(4, measured=True)
+    heard = [
+        replace(one, words=tuple(replace(w, evidence={"<pitch_high>": 0.9 * (w.text == "never")}) for w in one.words))
+        for one in book.segments
+    ]
+    save_book(tmp_path / "data", replace(book, segments=tuple(heard)))
+    data = dataset.load(tmp_path / "data")
+    session = open_session(data, tmp_path / "ann.jsonl", by="ann")
+    yield Review(data, session)
+    session.close()
+
+
+class Page:
+    """What a page would hold of a panel."""
+
+    def __init__(self, of):
+        self.panel, self.sent, self.sounds, self.n = ReviewPanel(Panel(of, Sounds(of.data))), [], {}, 0
+        self.panel.send = self._receive
+
+    def _receive(self, message, buffers=()):
+        self.sent.append(json.loads(json.dumps(message, allow_nan=False)))
+        if message.get("sound"):
+            self.sounds[message["sound"]["key"]] = bytes(buffers[0])
+
+    def ask(self, what, **how):
+        self.n += 1
+        self.panel._told(None, {"n": self.n, "what": what, "how": how, "has": list(self.sounds)}, None)
+        return next(message for message in reversed(self.sent) if message["kind"] == "view")
+
+
+def test_a_page_is_told_the_segment_its_words_and_its_sound(of):
+    page = Page(of)
+    view = page.ask("look")
+    words = view["words"]
+    first = of.session.segments[view["segment"]["id"]]
+    assert [word["text"] for word in words] == [word.text for word in first.words]
+    assert words[0]["start"] == pytest.approx(first.words[0].start - first.start)
+    assert words[5]["markers"] == ["<emph>"] and words[5]["heard"] == ["<pitch_high>"]
+    value, behind = words[5]["evidence"]["<pitch_high>"]
+    assert value == 0.9 and behind.startswith("f0 level +")
+    assert any("“never”: pitch_high heard, not written" in place["told"] for place in view["places"])
+    assert view["progress"] == "0 of 4" and view["counts"] == "4 unreviewed, 0 reviewed, 0 rejected"
+    samples, rate = soundfile.read(io.BytesIO(page.sounds[view["sound_key"]]))
+    assert rate == 16_000 and len(samples) == round((first.end - first.start) * 16_000)
+
+
+def test_the_next_segments_sound_is_sent_ahead_and_none_twice(of):
+    page = Page(of)
+    page.ask("look")
+    assert [message["kind"] for message in page.sent] == ["view", "ahead"]
+    view = page.ask("accept")
+    assert view["sound"] is None and view["sound_key"] in page.sounds  # it was there before
+    n = len(page.sounds)
+    page.ask("marker", word=0, number=1)
+    assert len(page.sounds) == n
+
+
+def test_agreement_is_reckoned_only_when_it_is_looked_at(of):
+    page = Page(of)
+    assert page.ask("look")["agreement"] is None
+    found = page.ask("agreement")["agreement"]
+    assert found["pairs"] == ["transcript and detector"] and len(found["rows"]) == 7
+    assert page.panel.panel.session.entries == []
+
+
+def test_a_missing_sound_is_told_and_the_rest_goes_on(of):
+    page = Page(of)
+    (of.data.folder / of.session.segments["0"].audio_file).unlink()
+    view = page.ask("go", segment="0")
+    assert "is not there" in view["trouble"] and view["sound_key"] == ""
+    assert page.ask("marker", word=0, number=1)["words"][0]["markers"][-1] == "<emph>"
+    assert "is no folder" in page.ask("relocate", folder="/no/such/place")["said"]
+
+
+def test_markup_in_words_is_passed_on_as_text_and_never_as_markup(of):
+    page = Page(of)
+    page.ask("go", segment="0")
+    assert page.ask("retext", word=1, text=EVIL)["wrong"]  # an unknown marker
+    view = page.ask("retext", word=1, text="javascript:alert(1)")
+    assert view["words"][1]["text"] == "javascript:alert(1)" and not view["wrong"]
+
+
+def test_no_sound_and_no_segment_are_in_the_state_that_a_notebook_saves(of):
+    page = Page(of)
+    for _ in range(3):
+        page.ask("accept")
+    state = page.panel.get_state()
+    assert len(json.dumps(state, default=str)) < 150_000
+    assert "never" not in json.dumps({key: state[key] for key in state if key not in ("_esm", "_css")}, default=str)
+
+
+def test_the_page_needs_nothing_from_the_network(of):
+    page = Page(of)
+    source = page.panel.get_state()["_esm"]
+    assert (
+        "import(" not in source.replace("import.meta", "") and "\nimport " not in source and "export default" in source
+    )
+    assert "innerHTML" not in source.split("class Axis")[1]
+
+
+def test_headless_the_doubtful_segments_are_a_table(of):
+    table = review(of, interactive=False).data
+    assert table.count("<tr") == 5 and "pitch_high heard, not written" in table and "<script" not in table
+    of.session.do("retext", "0", word=1, text="a&b<c")
+    assert "a&amp;b&lt;c" in review(of, interactive=False).data
+
+
+def test_f0_that_is_nowhere_and_f0_without_a_profile():
+    times = np.arange(10) / 62.5
+    assert review_sheet.f0_of(Clip(np.zeros(100), 16_000, times, np.full(10, math.nan)), None) is None
+    f0_hz = np.where(np.arange(10) % 3 == 0, np.nan, 120.0)
+    told = review_sheet.f0_of(Clip(np.zeros(100), 16_000, times, f0_hz), {"f0_median_hz": None})
+    assert told["median"] == 120.0 and told["hz"][0] is None and told["hz"][1] == 120.0
+    low, high = told["range"]
+    assert (low, high) == (pytest.approx(120 / 2**0.5, rel=0.02), pytest.approx(120 * 2**0.5, rel=0.02))
+
+
+def test_the_wav_has_a_plain_header_and_its_samples():
+    samples = np.array([0.0, 1.0, -1.0, 0.5, 2.0])
+    data = review_sheet.wav(samples, 24_000)
+    found, rate = soundfile.read(io.BytesIO(data))
+    assert len(data) == 44 + 10 and rate == 24_000
+    np.testing.assert_allclose(found, [0, 1, -1, 0.5, 1], atol=1e-4)
