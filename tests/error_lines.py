@@ -247,9 +247,7 @@ class _Module:
                 return [(value, scope if function else Scope(None), use) for value, use in found]
             function = self._function(function)
 
-    def _assigned(
-        self, name: str, function: Function | None, at: ast.AST
-    ) -> list[tuple[ast.expr | Item, ast.AST]]:
+    def _assigned(self, name: str, function: Function | None, at: ast.AST) -> list[tuple[ast.expr | Item, ast.AST]]:
         """The last values a name got before a place; those of several branches, up to one that surely came before."""
         found: list[tuple[ast.expr | Item, ast.AST]] = []
         assignments = [one for one in ast.walk(function or self.tree) if isinstance(one, (ast.Assign, ast.AnnAssign))]
