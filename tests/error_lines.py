@@ -151,7 +151,7 @@ class _Module:
         """Whether the words are those of an error that was raised elsewhere, and only passed on."""
         for leaf, _ in self._leaves(text, scope, at):
             is_text = isinstance(leaf, ast.Call) and _name(leaf) in ("str", "one_line")
-            passes = any(getattr(part, "attr", "") in ("what", "message", "strerror") for part in ast.walk(leaf))
+            passes = any(getattr(part, "attr", "") in ("what", "message", "strerror", "stderr") for part in ast.walk(leaf))
             if not (is_text or passes or isinstance(leaf, (ast.Constant, ast.JoinedStr))):
                 return False
         return True
