@@ -96,12 +96,14 @@ def split_by_time(n_segments: int, val_share: float = 0.1) -> list[str]:
     return ["train"] * (n_segments - n_val) + ["val"] * n_val
 
 
-def load(path: str | os.PathLike[str], *, progress: Callable[[float], None] | None = None) -> Dataset:
+def load(
+    path: str | os.PathLike[str], *, progress: Callable[[float], None] | None = None, audio: bool = True
+) -> Dataset:
     """Read a dataset and check all of it.
 
     path: the dataset's folder, or its `prosody_dataset.json`; `dataset_info.json` lies beside it. Keys that the schema
     does not know are allowed; those of segments and words are not kept. `info["counts"]` is counted afresh.
-    progress: called with the share that is checked.
+    progress: called with the share that is checked. audio: whether the segments' audio must be there.
     Raises ProsodyError for the first thing that is wrong, naming file, segment and field.
     """
     path = Path(path)
@@ -111,7 +113,7 @@ def load(path: str | os.PathLike[str], *, progress: Callable[[float], None] | No
     info = files.read_json(folder / INFO_FILE)
     dataset_check.schema(json_path, raw, "prosody_dataset", progress=progress)
     segments = tuple(_segment(one) for one in raw)
-    dataset_check.segments(json_path, folder, segments)
+    dataset_check.segments(json_path, folder, segments, audio=audio)
     dataset_check.tokens(json_path, segments, [one["prosody_tokens"] for one in raw])
     dataset_check.schema(folder / INFO_FILE, info, "dataset_info")
     return Dataset(folder, segments, {**info, "counts": _counts(segments)})
@@ -128,7 +130,7 @@ def save(
     """Write both files of a dataset into `folder`, where the segments' audio already lies.
 
     info: source_file, source_sha256, sample_rate, profile, parameters, and whatever else should be kept;
-    format_version and counts are filled in. progress: called with the share that is checked.
+    format_version, counts and audio_sha256 are filled in. progress: called with the share that is checked.
     Raises ProsodyError if the dataset would not load again, or if it exists and `overwrite` is false; then nothing
     has been written.
     """
@@ -137,7 +139,8 @@ def save(
     dataset_check.segments(path, folder, segments)
     raw = [_raw(segment) for segment in segments]
     dataset_check.schema(path, raw, "prosody_dataset", progress=progress)
-    info = {**info, "format_version": FORMAT_VERSION, "counts": _counts(segments)}
+    audio = {segment.audio_file: files.sha256(folder / segment.audio_file) for segment in segments}
+    info = {**info, "format_version": FORMAT_VERSION, "counts": _counts(segments), "audio_sha256": audio}
     dataset_check.schema(info_path, info, "dataset_info")
     with files.new_path(path, overwrite=overwrite) as new, files.new_path(info_path, overwrite=overwrite) as new_info:
         files.write_json(new, raw)

@@ -38,22 +38,53 @@ def schema(path: Path, data: Any, name: str, *, progress: Callable[[float], None
 
     progress: called with the share of a list that is checked.
     """
-    from jsonschema import Draft202012Validator
-
-    for where, number in _numbers(data, ()):
-        if not abs(number) <= sys.float_info.max:  # NaN is not, nor a whole number beyond what a float can hold
-            shown = number if isinstance(number, float) else "too large"
-            raise ProsodyError(path, _place(where, name), f"is {shown}, not a finite number", _WRITE_AGAIN)
-    validator = Draft202012Validator(shipped_schema(name))
+    if not _is_finite(data):
+        where, number = next((where, number) for where, number in _numbers(data, ()) if not _is_finite(number))
+        shown = number if isinstance(number, float) else "too large"
+        raise ProsodyError(path, _place(where, name), f"is {shown}, not a finite number", _WRITE_AGAIN)
     parts = [[one] for one in data] if isinstance(data, list) else [data]
     for number, part in enumerate(parts):
-        error = next(validator.iter_errors(part), None)
+        error = None if _fits(part, name) else _error(part, name)
         if error is not None:
             where = tuple(error.absolute_path)
             what, remedy = _told(error)
             raise ProsodyError(path, _place((number, *where[1:]) if part is not data else where, name), what, remedy)
         if progress:
             progress((number + 1) / len(parts))
+
+
+@cache
+def _compiled(name: str) -> Callable[[Any], Any]:
+    import fastjsonschema
+
+    return fastjsonschema.compile(shipped_schema(name))
+
+
+def _fits(data: Any, name: str) -> bool:
+    """Whether data fit a schema: forty times as fast as to ask what does not."""
+    from fastjsonschema import JsonSchemaValueException
+
+    try:
+        _compiled(name)(data)
+    except JsonSchemaValueException:
+        return False
+    return True
+
+
+def _error(data: Any, name: str) -> Any:
+    """The first thing that does not fit, in jsonschema's words."""
+    from jsonschema import Draft202012Validator
+
+    return next(Draft202012Validator(shipped_schema(name)).iter_errors(data), None)
+
+
+def _is_finite(data: Any) -> bool:
+    """Whether every number in it is one that a float can hold."""
+    if isinstance(data, (int, float)):
+        return abs(data) <= sys.float_info.max  # NaN is not
+    if isinstance(data, dict):
+        return all(map(_is_finite, data.values()))
+    return not isinstance(data, list) or all(map(_is_finite, data))
 
 
 def _numbers(data: Any, where: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], float]]:
@@ -104,14 +135,17 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def segments(path: Path, folder: Path, dataset: Sequence[Segment]) -> None:
-    """Check what a schema cannot say: audio inside `folder`, times in order, words and text alike, unmixed splits."""
+def segments(path: Path, folder: Path, dataset: Sequence[Segment], *, audio: bool = True) -> None:
+    """Check what a schema cannot say: audio inside `folder`, times in order, words and text alike, unmixed splits.
+
+    audio: whether it must be there.
+    """
     root = folder.resolve()
     seen: dict[str, int] = {}
     end = 0.0
     for number, segment in enumerate(dataset, 1):
         place = f"segment {number}"
-        problem = _audio_problem(root, segment.audio_file)
+        problem = _audio_problem(root, segment.audio_file, must_exist=audio)
         if problem is None and segment.audio_file in seen:
             problem = f"is also the audio of segment {seen[segment.audio_file]}", "give each segment its own file"
         if problem is not None:
@@ -132,7 +166,7 @@ def tokens(path: Path, dataset: Sequence[Segment], written: Sequence[Sequence[st
             raise ProsodyError(path, where, "are not the markers of the text", _AGREE)
 
 
-def _audio_problem(root: Path, audio_file: str) -> tuple[str, str] | None:
+def _audio_problem(root: Path, audio_file: str, *, must_exist: bool) -> tuple[str, str] | None:
     """Why a path may not be followed, and the remedy: it must name a file inside the dataset's folder on any system."""
     inside = "give a path inside the dataset's folder, like segments/segment_001.wav"
     if re.match(r"[/\\]|[A-Za-z]:", audio_file):
@@ -148,7 +182,7 @@ def _audio_problem(root: Path, audio_file: str) -> tuple[str, str] | None:
         return "cannot be followed", inside
     if not target.is_relative_to(root):
         return "leaves the dataset's folder through a link", "put the file itself into the folder"
-    if not is_file:
+    if must_exist and not is_file:
         return "is not there", "put the file into the dataset's folder, or run the prepare stage again"
     return None
 

@@ -37,6 +37,7 @@ ONLY_IN = {
     "peft": {"lm"},
     "plotly": {"notebook"},
     "ipywidgets": {"notebook"},
+    "anywidget": {"notebook"},
     "IPython": {"notebook"},
     "onnxruntime": {"speech", "voice"},
     "swift_f0": {"speech", "voice"},

@@ -63,6 +63,12 @@ def _accept_heard(segments: Segments, name: str, action: Mapping[str, Any]) -> d
     return _with_words(segments, name, found)
 
 
+def _clear(segments: Segments, name: str, action: Mapping[str, Any]) -> dict[str, Segment]:
+    """Take out all markers before a word."""
+    k = _index(segments[name], action["word"], name)
+    return _with_word(segments, name, k, replace(segments[name].words[k], markers=()))
+
+
 def _retext(segments: Segments, name: str, action: Mapping[str, Any]) -> dict[str, Segment]:
     """Another text for a word; what was measured of it stays until it is measured again."""
     segment, text = segments[name], str(action["text"]).strip()
@@ -137,6 +143,7 @@ def _status(status: str) -> Callable[[Segments, str, Mapping[str, Any]], dict[st
 
 _ACTIONS: dict[str, Callable[[Segments, str, Mapping[str, Any]], dict[str, Segment]]] = {
     "toggle": _toggle,
+    "clear": _clear,
     "accept heard": _accept_heard,
     "retext": _retext,
     "move": _move,
@@ -166,9 +173,7 @@ def _with_words(segments: Segments, name: str, words: list[Word]) -> dict[str, S
     return {**segments, name: replace(segment, words=tuple(words), text=text)}
 
 
-def _cut(
-    segment: Segment, words: tuple[Word, ...], final: str | None, start: float, end: float, name: str
-) -> Segment:
+def _cut(segment: Segment, words: tuple[Word, ...], final: str | None, start: float, end: float, name: str) -> Segment:
     """A segment with other edges, and a sound of its own: the file's name with `name` behind."""
     path = PurePosixPath(segment.audio_file)
     audio_file, duration = str(path.with_stem(f"{path.stem}-{name}")), round(end - start, 6)

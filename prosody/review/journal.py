@@ -16,7 +16,6 @@ from prosody import files
 from prosody.errors import ProsodyError
 
 VERSION = 1
-_LOCK = "review.lock"
 
 
 class Journal:
@@ -89,7 +88,7 @@ class Journal:
         """Become the one who writes, if nobody else is; returns whether that went well, else `why_not` tells."""
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self.path.with_name(_LOCK), timeout=0)
+        lock = FileLock(self.path.with_suffix(".lock"), timeout=0)
         try:
             with files.telling(self.path):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +108,14 @@ class Journal:
             self.append(self._head)
             self.entries.clear()
         return True
+
+
+def only_read(path: Path, dataset_sha256: str) -> Journal:
+    """The journal at `path`, to look at. Raises ProsodyError if the file is no journal, or that of another dataset."""
+    journal = Journal(path, dataset_sha256)
+    journal.why_not = "it was opened to look at"
+    journal.read()
+    return journal
 
 
 def opened(path: Path, dataset_sha256: str) -> Journal:

@@ -72,12 +72,18 @@ def ranked(segments: Mapping[str, Segment]) -> list[Item]:
     A place is in doubt where text and audio disagree, where evidence is near its threshold in a text without markers,
     and where the sound does not support the word (`speech.compare.doubtful`).
     """
-    is_marked = any(word.markers for segment in segments.values() for word in segment.words)
-    items = [Item(name, *_doubt(segment, is_marked)) for name, segment in segments.items()]
+    marked = is_marked(segments)
+    items = [Item(name, *doubt(segment, is_marked=marked)) for name, segment in segments.items()]
     return sorted(items, key=lambda item: -item.doubt)
 
 
-def _doubt(segment: Segment, is_marked: bool) -> tuple[float, tuple[Place, ...]]:
+def is_marked(segments: Mapping[str, Segment]) -> bool:
+    """Whether markers are written in any of them."""
+    return any(word.markers for segment in segments.values() for word in segment.words)
+
+
+def doubt(segment: Segment, *, is_marked: bool) -> tuple[float, tuple[Place, ...]]:
+    """How doubtful a segment is, 0..1, and where. is_marked: whether markers are written in the text it is of."""
     words = segment.words
     evidence, sure = [word.evidence for word in words], [word.confidence for word in words]
     written, n = [word.markers for word in words], len(words) * (len(markers.KINDS) + 1)

@@ -7,17 +7,19 @@ kill or a reload, is where the last one was, its undo history too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from prosody import dataset, files
 from prosody.dataset import Segment
 from prosody.errors import ProsodyError
 from prosody.review import actions
-from prosody.review.journal import Journal, opened
+from prosody.review.journal import Journal, only_read, opened
 
-JOURNAL = "review.jsonl"
+_mine: WeakValueDictionary[Path, Session] = WeakValueDictionary()  # those that this process writes
 
 
 class Session:
@@ -32,10 +34,15 @@ class Session:
         self._first = {str(k): segment for k, segment in enumerate(data.segments)}
         self.segments: Mapping[str, Segment] = self._first
         self.at = next(iter(self._first), "")
-        self._before: list[tuple[Mapping[str, Segment], str]] = []
-        self._after: list[tuple[Mapping[str, Segment], str]] = []
+        self._before: list[tuple[_Change, str]] = []
+        self._after: list[tuple[_Change, str]] = []
         for entry in journal.entries:
             self._step(entry)
+
+    @property
+    def path(self) -> Path:
+        """The journal's file."""
+        return self._journal.path
 
     @property
     def first(self) -> Mapping[str, Segment]:
@@ -73,9 +80,12 @@ class Session:
         return self._done(entry)
 
     def go(self, segment: str) -> Segment | None:
-        """Look at another segment. Raises ProsodyError if it isn't there."""
+        """Look at another segment; who only reads does so unrecorded. Raises ProsodyError if it isn't there."""
         if segment not in self.segments:
             raise ProsodyError(None, f"segment {segment}", "is not there", "choose one that is")
+        if self.read_only:
+            self.at = segment
+            return self.segments[segment]
         return self._done({"do": "go", "segment": segment})
 
     def undo(self) -> Segment | None:
@@ -99,8 +109,9 @@ class Session:
             found[status] = found.get(status, 0) + 1  # the schema allows others
         return found
 
-    def close(self) -> None:
-        """Let others review."""
+    def close(self, why: str = "") -> None:
+        """Let others review. why: why nothing can be changed here from now on."""
+        self._journal.why_not = why or self._journal.why_not
         self._journal.close()
 
     def _done(self, entry: dict[str, Any]) -> Segment | None:
@@ -115,31 +126,61 @@ class Session:
             self.at = entry["segment"]
         elif what in ("undo", "redo"):
             one, other = (self._before, self._after) if what == "undo" else (self._after, self._before)
-            other.append((self.segments, self.at))
-            self.segments, self.at = one.pop()
+            change, at = one.pop()
+            other.append((change, self.at))
+            self.segments, self.at = change.undone(self.segments) if what == "undo" else change.done(self.segments), at
         else:
-            self._before.append((self.segments, self.at))
+            was, self.segments = self.segments, actions.apply(self.segments, entry)
+            self._before.append((_change(was, self.segments), self.at))
             self._after.clear()
-            self.segments = actions.apply(self.segments, entry)
             if self.at not in self.segments:  # it was split or merged
-                self.at = next(name for name in self.segments if name not in self._before[-1][0])
+                self.at = next(name for name in self.segments if name not in was)
 
 
-def open_session(folder: Path | str, *, by: str, journal: Path | None = None) -> Session:
+@dataclass(frozen=True)
+class _Change:
+    """What an action changed: those segments, or all where some came or went. Hours of review keep thousands."""
+
+    before: Mapping[str, Segment]
+    after: Mapping[str, Segment]
+    is_whole: bool
+
+    def undone(self, segments: Mapping[str, Segment]) -> Mapping[str, Segment]:
+        """The segments as they were before it."""
+        return self.before if self.is_whole else {**segments, **self.before}
+
+    def done(self, segments: Mapping[str, Segment]) -> Mapping[str, Segment]:
+        """The segments as they are after it."""
+        return self.after if self.is_whole else {**segments, **self.after}
+
+
+def _change(before: Mapping[str, Segment], after: Mapping[str, Segment]) -> _Change:
+    if before.keys() != after.keys():
+        return _Change(before, after, True)
+    names = [name for name, segment in after.items() if segment is not before[name]]
+    return _Change({name: before[name] for name in names}, {name: after[name] for name in names}, False)
+
+
+def open_session(data: dataset.Dataset, journal: Path, *, by: str, to_read: bool = False) -> Session:
     """The review of a dataset, where it was left.
 
-    journal: in which file; without one, beside the dataset. Where another process reviews, this one reads only.
-    Raises ProsodyError as `dataset.load` does, and for a journal that is damaged, or of another dataset.
+    journal: its file. to_read: not to write in it. Where another process reviews, this one reads only, too; where this
+    one does already, it goes on here, and what was opened before reads only.
+    Raises ProsodyError for a journal that is damaged, or of another dataset.
     """
-    data = dataset.load(folder)
-    path = journal or data.folder / JOURNAL
-    kept = opened(path, files.sha256(data.folder / dataset.DATASET_FILE))
+    sha256 = files.sha256(data.folder / dataset.DATASET_FILE)
+    if not to_read and (earlier := _mine.pop(journal.resolve(), None)):
+        earlier.close("it was opened again by another cell of this notebook")
+    kept = only_read(journal, sha256) if to_read else opened(journal, sha256)
     try:
-        return Session(data, kept, by=by)
+        session = Session(data, kept, by=by)
+        if kept.writable:
+            _mine[journal.resolve()] = session
+        return session
     except (ProsodyError, KeyError, TypeError, ValueError, IndexError) as error:
         kept.close()
         what = f"holds an action that can't be done ({error})"
-        raise ProsodyError(path, None, what, "move the file away to begin anew") from error
+        raise ProsodyError(journal, None, what, "move the file away to begin anew") from error
 
 
 def _now() -> str:

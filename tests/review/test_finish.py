@@ -49,7 +49,7 @@ def finished(folder, session, *, whole=True):
 
 def test_markers_and_verdicts_are_in_the_new_dataset_and_the_old_one_is_as_it_was(folder):
     before = (folder / dataset.DATASET_FILE).read_bytes()
-    session = open_session(folder, by="ann")
+    session = open_session(dataset.load(folder), folder.parent / "review.jsonl", by="ann")
     session.do("toggle", word=1, token="<pitch_falling>")
     session.do("accept")
     session.do("reject", "1")
@@ -66,7 +66,7 @@ def test_markers_and_verdicts_are_in_the_new_dataset_and_the_old_one_is_as_it_wa
 
 
 def test_what_was_moved_or_cut_otherwise_is_measured_and_cut_again(folder):
-    session = open_session(folder, by="ann")
+    session = open_session(dataset.load(folder), folder.parent / "review.jsonl", by="ann")
     session.do("move", word=0, edge="end", time=0.6)
     session.do("retext", "1", word=1, text="talk.")
     session.do("split", "2", word=1)
@@ -88,7 +88,7 @@ def test_what_was_moved_or_cut_otherwise_is_measured_and_cut_again(folder):
 
 
 def test_undone_is_as_if_it_had_never_been(folder):
-    session = open_session(folder, by="ann")
+    session = open_session(dataset.load(folder), folder.parent / "review.jsonl", by="ann")
     session.do("split", "0", word=1)
     session.do("merge", "0.1")
     found = finish.revision_of(session)
@@ -101,7 +101,7 @@ def test_undone_is_as_if_it_had_never_been(folder):
 
 
 def test_what_cannot_be_finished(folder):
-    session = open_session(folder, by="ann")
+    session = open_session(dataset.load(folder), folder.parent / "review.jsonl", by="ann")
     session.do("split", "0", word=1)
     with pytest.raises(ProsodyError, match="2 segments were split or merged, and their recording is not there"):
         finished(folder, session, whole=False)

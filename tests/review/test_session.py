@@ -188,7 +188,7 @@ def test_it_is_written_down_before_it_counts(session, monkeypatch):
 
 
 def hold(folder, ready, done):
-    session = open_session(folder, by="ann")
+    session = open_session(dataset.load(folder), folder / "review.jsonl", by="ann")
     session.do("accept")
     ready.set()
     done.wait(60)
@@ -202,7 +202,7 @@ def test_a_second_reviewer_may_look_but_not_touch(tmp_path):
     process.start()
     try:
         assert ready.wait(60)
-        session = open_session(tmp_path, by="ben")
+        session = open_session(dataset.load(tmp_path), tmp_path / "review.jsonl", by="ben")
         assert session.read_only == "it is being reviewed elsewhere"
         assert session.counts["reviewed"] == 1
         with pytest.raises(ProsodyError, match=r"review\.jsonl: is open for reading only: it is being reviewed"):
@@ -210,7 +210,7 @@ def test_a_second_reviewer_may_look_but_not_touch(tmp_path):
     finally:
         process.kill()  # and what it did is not lost, nor does it keep others out
         process.join()
-    session = open_session(tmp_path, by="ben")
+    session = open_session(dataset.load(tmp_path), tmp_path / "review.jsonl", by="ben")
     assert session.read_only == "" and session.counts["reviewed"] == 1 and session.can_undo
     session.close()
 
@@ -235,11 +235,11 @@ def test_what_is_no_journal_of_this_dataset_is_refused_and_left_as_it_is(tmp_pat
     (tmp_path / "review.jsonl").write_text(written)
     for _ in range(2):  # the first leaves no lock
         with pytest.raises(ProsodyError, match=told) as caught:
-            open_session(tmp_path, by="ann")
+            open_session(dataset.load(tmp_path), tmp_path / "review.jsonl", by="ann")
         assert "\n" not in str(caught.value)
     assert (tmp_path / "review.jsonl").read_text() == written
     (tmp_path / "review.jsonl").unlink()
-    anew = open_session(tmp_path, by="ann")
+    anew = open_session(dataset.load(tmp_path), tmp_path / "review.jsonl", by="ann")
     assert anew.read_only == ""
     anew.close()
 
