@@ -20,6 +20,7 @@ VARIES = "…"
 # what makes a line, and which of its arguments are the place and the text
 MAKERS = {"ProsodyError": (1, 2), "RunFailed": (None, 0), "PipFailed": (None, 0), "Finding": (1, 2)}
 OWN_ERRORS = {"canonical"}  # functions whose ValueError is shown as it is, inside other lines
+OTHERS = {"what", "message", "strerror", "stderr"}  # words of another error, of the system, of another program
 _DEPTH = 8
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -151,7 +152,7 @@ class _Module:
         """Whether the words are those of an error that was raised elsewhere, and only passed on."""
         for leaf, _ in self._leaves(text, scope, at):
             is_text = isinstance(leaf, ast.Call) and _name(leaf) in ("str", "one_line")
-            passes = any(getattr(part, "attr", "") in ("what", "message", "strerror", "stderr") for part in ast.walk(leaf))
+            passes = any(getattr(part, "attr", "") in OTHERS for part in ast.walk(leaf))
             if not (is_text or passes or isinstance(leaf, (ast.Constant, ast.JoinedStr))):
                 return False
         return True
