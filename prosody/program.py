@@ -46,8 +46,8 @@ def exit_code(program: Callable[[], int], *, interrupted: str = "interrupted") -
         if error.filename is not None or error.errno not in _FULL:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries once more at its end
-        told = f"the output cannot be written ({error.strerror})"
-        return _ended(f"{told} — make room, or send it elsewhere", 2)
+        what = f"the output cannot be written ({error.strerror})"
+        return _ended(str(ProsodyError(None, None, what, "make room, or send it elsewhere")), 2)
 
 
 def _ended(told: str, code: int) -> int:

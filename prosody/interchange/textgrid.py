@@ -173,7 +173,8 @@ class _Reader:
         next(self._tokens)
         kind, name = next(self._tokens, ("", ""))
         if kind != "text" or name not in ("TextGrid", "Praat TextGrid"):
-            self._not_this(f"holds a {name[:40] or 'nothing'}, not a TextGrid", "in Praat, select the TextGrid to save")
+            held = f"a {name[:40]}" if name else "nothing"
+            self._not_this(f"holds {held}, not a TextGrid", "in Praat, select the TextGrid to save")
 
     def number(self, what: str) -> float:
         value = float(self._next("number", what))
