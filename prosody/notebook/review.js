@@ -66,6 +66,7 @@ class Panel {
     this.answered = Math.max(this.answered, message.n ?? 0);
     if (message.n < this.asked && this.view) return; // a later one is under way
     const other = this.view?.segment.id !== message.segment.id || this.view?.segment.split !== message.segment.split;
+    if (other) this.editing?.();
     this.view = message;
     if (message.sound_key && !this.sounds.has(message.sound_key) && isMine) return this.ask("look");
     this.#show(other);
@@ -212,7 +213,7 @@ class Panel {
     this.counts.textContent = view.counts;
     this.doubts.replaceChildren(...(view.places.length ? [make("span", { text: "In doubt:" })] : [make("span", { text: "Nothing in doubt here." })]),
       ...view.places.map((place) => make("button", { type: "button", className: "pr-place", on: { click: () => { this.choose(place.word); this.axis.lanes.focus(); } } },
-        make("bdi", { text: place.told, dir: "auto" }))));
+        make("span", { text: place.told }))));
     this.#showTrouble(view.trouble);
     const sound = view.sound_key ? this.sounds.get(view.sound_key) ?? null : null;
     this.word = other || view.word !== this.told ? view.word : Math.min(this.word, view.words.length - 1);
@@ -274,7 +275,7 @@ class Panel {
     const word = this.view?.words[this.word];
     if (!word) return this.evidence.replaceChildren();
     const sure = word.confidence === null ? "" : `, said there: ${word.confidence.toFixed(2)}`;
-    this.heading.replaceChildren(make("bdi", { className: "pr-big", text: word.text, dir: "auto" }),
+    if (!this.editing) this.heading.replaceChildren(make("bdi", { className: "pr-big", text: word.text, dir: "auto" }),
       make("span", { text: ` ${word.start.toFixed(2)}–${word.end.toFixed(2)} s${sure}` }));
     this.evidence.replaceChildren(...this.view.markers.map((marker, number) => this.#row(marker, number, word)));
   }
@@ -338,7 +339,7 @@ class Panel {
     let left = false;
     const leave = (keep) => {
       if (left) return;
-      left = true;
+      [left, this.editing] = [true, null];
       if (keep && field.value.trim() !== word.text) this.ask("retext", { word: at, text: field.value });
       else this.choose(at);
       this.axis.lanes.focus();
@@ -351,6 +352,7 @@ class Panel {
       }
     });
     field.addEventListener("blur", () => leave(true));
+    this.editing = () => leave(false);
     this.heading.replaceChildren(field);
     setTimeout(() => { field.focus(); field.select(); });
   }

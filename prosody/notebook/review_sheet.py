@@ -86,7 +86,7 @@ def _word(word: Word, segment: Segment) -> dict[str, Any]:
 
 def _place(place: Place, words: Sequence[Word]) -> dict[str, Any]:
     """A doubtful place as people read it."""
-    text = words[place.index].text
+    text = f"\u2068{words[place.index].text}\u2069"  # isolated: it may run from right to left
     if place.token is None:
         told = (
             f"“{text}” is hardly heard"

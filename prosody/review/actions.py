@@ -1,7 +1,7 @@
 """What can be done to a segment under review: each action turns segments into other ones, and never changes its input.
 
 An action is a plain dict that a journal can hold: "do" names it, "segment" the segment's id. Ids stay: a segment is
-known by its number in the dataset ("12"), a part of one by "12.1" and "12.2", two joined by "12+13".
+known by its number in the dataset, from 1 ("12"), a part of one by "12.1" and "12.2", two joined by "12+13".
 """
 
 from __future__ import annotations

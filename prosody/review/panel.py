@@ -171,7 +171,7 @@ class Panel:
             return
         self._go(after)
         self._point()
-        self.said = f"{told}: segment {_number(name)}."
+        self.said = f"{told}: segment {name}."
 
     def _step(self, by: int) -> None:
         at = self.position - 1 + by if self.position else 0
@@ -289,8 +289,3 @@ _ASKED: dict[str, Callable[[Panel, Mapping[str, Any]], None]] = {
 
 def _seen(segments: Mapping[str, Segment]) -> dict[str, Segment]:
     return {name: one for name, one in segments.items() if one.review["status"] == "reviewed"}
-
-
-def _number(name: str) -> str:
-    """A segment's id as people count: from 1."""
-    return "+".join(".".join([str(int(part.split(".")[0]) + 1), *part.split(".")[1:]]) for part in name.split("+"))

@@ -121,15 +121,15 @@ def progress(segments: Mapping[str, Segment], entries: Sequence[Mapping[str, Any
     return Progress(done, len(segments), median(looks) * (len(segments) - done) if looks else None)
 
 
-def kappa(one: Mapping[str, Segment], other: Mapping[str, Segment]) -> dict[str, float]:
-    """Cohen's kappa (1960) of two markings of the same words, marker by marker.
+def kappa(one: Mapping[str, Segment], other: Mapping[str, Segment]) -> dict[str, float | None]:
+    """Cohen's kappa (1960) of two markings of the same words, marker by marker; None where neither has the marker.
 
     Words are matched by their times: a segment that was cut otherwise, or a word with another text, is still the same.
     """
     first, second = _slots(one), _slots(other)
     common = [key for key in first if key in second]
     table = detect.agreement([first[key] for key in common], [second[key] for key in common])
-    return {token: row["kappa"] for token, row in table.items()}
+    return {token: row["kappa"] if row["written"] + row["heard"] else None for token, row in table.items()}
 
 
 def _slots(segments: Mapping[str, Segment]) -> dict[tuple[float, float], tuple[str, ...]]:

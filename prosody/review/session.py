@@ -31,7 +31,7 @@ class Session:
     def __init__(self, data: dataset.Dataset, journal: Journal, *, by: str) -> None:
         self.by = by
         self._journal = journal
-        self._first = {str(k): segment for k, segment in enumerate(data.segments)}
+        self._first = {str(k): segment for k, segment in enumerate(data.segments, 1)}
         self.segments: Mapping[str, Segment] = self._first
         self.at = next(iter(self._first), "")
         self._before: list[tuple[_Change, str]] = []

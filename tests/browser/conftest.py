@@ -63,3 +63,11 @@ def page(lab):
         browser = playwright.chromium.launch(executable_path=chromium, args=[*options, "--disable-sync"])
         yield browser.new_page(viewport={"width": 1400, "height": 1000})
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory) -> Path:
+    """Where pictures of the screen are kept: the folder that PROSODY_SCREENSHOTS names, or one of pytest's own."""
+    folder = Path(os.environ.get("PROSODY_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -62,7 +62,7 @@ def test_a_page_is_told_the_segment_its_words_and_its_sound(of):
     assert words[5]["markers"] == ["<emph>"] and words[5]["heard"] == ["<pitch_high>"]
     value, behind = words[5]["evidence"]["<pitch_high>"]
     assert value == 0.9 and behind.startswith("f0 level +")
-    assert any("“never”: pitch_high heard, not written" in place["told"] for place in view["places"])
+    assert any("“\u2068never\u2069”: pitch_high heard, not written" in place["told"] for place in view["places"])
     assert view["progress"] == "0 of 4" and view["counts"] == "4 unreviewed, 0 reviewed, 0 rejected"
     samples, rate = soundfile.read(io.BytesIO(page.sounds[view["sound_key"]]))
     assert rate == 16_000 and len(samples) == round((first.end - first.start) * 16_000)
@@ -89,8 +89,8 @@ def test_agreement_is_reckoned_only_when_it_is_looked_at(of):
 
 def test_a_missing_sound_is_told_and_the_rest_goes_on(of):
     page = Page(of)
-    (of.data.folder / of.session.segments["0"].audio_file).unlink()
-    view = page.ask("go", segment="0")
+    (of.data.folder / of.session.segments["1"].audio_file).unlink()
+    view = page.ask("go", segment="1")
     assert "is not there" in view["trouble"] and view["sound_key"] == ""
     assert page.ask("marker", word=0, number=1)["words"][0]["markers"][-1] == "<emph>"
     assert "is no folder" in page.ask("relocate", folder="/no/such/place")["said"]
@@ -98,7 +98,7 @@ def test_a_missing_sound_is_told_and_the_rest_goes_on(of):
 
 def test_markup_in_words_is_passed_on_as_text_and_never_as_markup(of):
     page = Page(of)
-    page.ask("go", segment="0")
+    page.ask("go", segment="1")
     assert page.ask("retext", word=1, text=EVIL)["wrong"]  # an unknown marker
     view = page.ask("retext", word=1, text="javascript:alert(1)")
     assert view["words"][1]["text"] == "javascript:alert(1)" and not view["wrong"]
@@ -124,8 +124,8 @@ def test_the_page_needs_nothing_from_the_network(of):
 
 def test_headless_the_doubtful_segments_are_a_table(of):
     table = review(of, interactive=False).data
-    assert table.count("<tr") == 5 and "pitch_high heard, not written" in table and "<script" not in table
-    of.session.do("retext", "0", word=1, text="a&b<c")
+    assert table.count("<tr") == 5 and "emph written, not heard" in table and "<script" not in table
+    of.session.do("retext", "1", word=1, text="a&b<c")
     assert "a&amp;b&lt;c" in review(of, interactive=False).data
 
 

@@ -28,7 +28,7 @@ def test_markers_and_verdicts_are_in_the_new_dataset_and_the_old_one_is_as_it_wa
     session = open_session(dataset.load(folder), folder.parent / "review.jsonl", by="ann")
     session.do("toggle", word=1, token="<pitch_falling>")
     session.do("accept")
-    session.do("reject", "1")
+    session.do("reject", "2")
     assert finish.revision_of(session).stale == ()
     finished(folder, session)
     session.close()
@@ -44,8 +44,8 @@ def test_markers_and_verdicts_are_in_the_new_dataset_and_the_old_one_is_as_it_wa
 def test_what_was_moved_or_cut_otherwise_is_measured_and_cut_again(folder):
     session = open_session(dataset.load(folder), folder.parent / "review.jsonl", by="ann")
     session.do("move", word=0, edge="end", time=0.6)
-    session.do("retext", "1", word=1, text="talk.")
-    session.do("split", "2", word=1)
+    session.do("retext", "2", word=1, text="talk.")
+    session.do("split", "3", word=1)
     found = finish.revision_of(session)
     assert found.stale == (0, 1, 3)  # the word, the one after it, and the one with other letters
     assert found.recut == ("segments/s2-1.wav", "segments/s2-2.wav")
@@ -65,8 +65,8 @@ def test_what_was_moved_or_cut_otherwise_is_measured_and_cut_again(folder):
 
 def test_undone_is_as_if_it_had_never_been(folder):
     session = open_session(dataset.load(folder), folder.parent / "review.jsonl", by="ann")
-    session.do("split", "0", word=1)
-    session.do("merge", "0.1")
+    session.do("split", "1", word=1)
+    session.do("merge", "1.1")
     found = finish.revision_of(session)
     assert (found.stale, found.recut) == ((), ("segments/s0-1-s0-2.wav",))
     session.undo()
@@ -78,7 +78,7 @@ def test_undone_is_as_if_it_had_never_been(folder):
 
 def test_what_cannot_be_finished(folder):
     session = open_session(dataset.load(folder), folder.parent / "review.jsonl", by="ann")
-    session.do("split", "0", word=1)
+    session.do("split", "1", word=1)
     with pytest.raises(ProsodyError, match="2 segments were split or merged, and their recording is not there"):
         finished(folder, session, whole=False)
     session.undo()
@@ -88,4 +88,4 @@ def test_what_cannot_be_finished(folder):
         finished(folder, session)
     session.close()
     assert not (folder.parent / "new").exists()
-    assert replace(session.segments["0"], review=dataset.unreviewed()) == session.first["0"]
+    assert replace(session.segments["1"], review=dataset.unreviewed()) == session.first["1"]

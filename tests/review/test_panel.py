@@ -36,35 +36,35 @@ def panel(data):
 
 
 def test_the_most_doubtful_comes_first_and_its_word_is_pointed_at(panel):
-    assert panel.order == ["1", "2", "0"]
-    assert (panel.session.at, panel.position, panel.word) == ("1", 1, 0)
+    assert panel.order == ["2", "3", "1"]
+    assert (panel.session.at, panel.position, panel.word) == ("2", 1, 0)
     assert [place.token for place in panel.places] == ["<pitch_high>"]
-    assert panel.following == "2"
+    assert panel.following == "3"
 
 
 def test_accept_and_reject_lead_on_to_what_is_left(panel):
     panel.ask("accept")
-    assert panel.session.at == "2" and panel.said == "Accepted: segment 2."
+    assert panel.session.at == "3" and panel.said == "Accepted: segment 2."
     panel.ask("next")
     panel.ask("accept")
-    assert panel.session.at == "2"  # it was passed over before
+    assert panel.session.at == "3"  # it was passed over before
     assert str(panel.progress).startswith("2 of 3")
     panel.ask("reject")
     assert panel.said == "Rejected. Nothing in this queue is left to review." and panel.following is None
     assert panel.session.counts == {"unreviewed": 0, "reviewed": 2, "rejected": 1}
     panel.ask("undo")
-    assert panel.session.counts["rejected"] == 0 and panel.session.at == "2"
+    assert panel.session.counts["rejected"] == 0 and panel.session.at == "3"
 
 
 def test_next_and_back_end_where_the_queue_does(panel):
     panel.ask("back")
-    assert panel.session.at == "1" and "first one" in panel.said
+    assert panel.session.at == "2" and "first one" in panel.said
     panel.ask("next")
     panel.ask("next")
     panel.ask("next")
-    assert panel.session.at == "0" and "last one" in panel.said
+    assert panel.session.at == "1" and "last one" in panel.said
     panel.ask("back")
-    assert panel.session.at == "2"
+    assert panel.session.at == "3"
 
 
 def test_markers_words_and_edges(panel):
@@ -97,29 +97,29 @@ def test_all_that_is_heard_clearly_at_once(panel):
 
 def test_the_parts_of_a_segment_stand_in_its_place_in_the_queue(panel):
     panel.ask("split", word=1)
-    assert panel.order == ["1.1", "1.2", "2", "0"] and panel.session.at == "1.1"
+    assert panel.order == ["2.1", "2.2", "3", "1"] and panel.session.at == "2.1"
     panel.ask("accept")
-    assert panel.session.at == "1.2" and panel.said == "Accepted: segment 2.1."
+    assert panel.session.at == "2.2" and panel.said == "Accepted: segment 2.1."
     panel.ask("merge")
-    assert panel.order == ["1.1", "1.2+2", "0"]
+    assert panel.order == ["2.1", "2.2+3", "1"]
     for _ in range(3):
         panel.ask("undo")
-    assert panel.order == ["1", "2", "0"] and panel.session.at == "1"
+    assert panel.order == ["2", "3", "1"] and panel.session.at == "2"
 
 
 def test_a_filter_leaves_some_and_tells_where_none_is_left(panel):
     panel.ask("filter", marker="<pitch_high>")
-    assert panel.order == ["1", "2"]
+    assert panel.order == ["2", "3"]
     panel.ask("accept")
     panel.ask("filter", marker="", status="unreviewed")
-    assert panel.order == ["2", "0"]
+    assert panel.order == ["3", "1"]
     panel.ask("filter", word="unheard-of")
     assert panel.order == [] and panel.said == "No segment has all of that." and panel.position == 0
     panel.ask("next")
     panel.ask("accept")
     assert "Nothing in this queue is left" in panel.said
     panel.ask("filter", word="", status="", disagreement=True)
-    assert set(panel.order) == {"1", "2"}
+    assert set(panel.order) == {"2", "3"}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_filter_leaves_some_and_tells_where_none_is_left(panel):
         ("split", {"word": 0}, "has no words before this one"),
         ("undo", {}, "nothing to undo"),
         ("redo", {}, "nothing to redo"),
-        ("go", {"segment": "99"}, "is not there"),
+        ("go", {"segment": "100"}, "is not there"),
         ("filter", {"marker": "<evil>"}, "is no marker"),
         ("relocate", {"folder": "/no/such/place"}, "is no folder"),
         ("finish", {}, "can't be finished"),
@@ -152,10 +152,10 @@ def test_opened_again_it_is_where_it_was_left(data, panel):
     panel.ask("marker", word=1, number=1)
     panel.session.close()
     again = opened(data)
-    assert again.session.at == "2" and again.segment.words[1].markers == ("<emph>",)
+    assert again.session.at == "3" and again.segment.words[1].markers == ("<emph>",)
     again.ask("undo")
     again.ask("undo")
-    assert again.session.at == "1" and again.session.counts["reviewed"] == 0
+    assert again.session.at == "2" and again.session.counts["reviewed"] == 0
     again.session.close()
 
 
@@ -166,7 +166,7 @@ def test_a_second_panel_in_one_kernel_takes_over_and_the_first_says_why(data, pa
     assert panel.wrong and "opened again by another cell" in panel.said
     assert panel.session.read_only and not second.session.read_only
     panel.ask("next")  # it can still be looked through
-    assert panel.session.at == "2" and not panel.wrong
+    assert panel.session.at == "3" and not panel.wrong
     second.session.close()
 
 

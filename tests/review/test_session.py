@@ -56,7 +56,7 @@ def test_a_marker_takes_the_place_of_one_of_its_kind_and_takes_itself_out(sessio
 
 
 def test_all_that_is_heard_clearly_is_taken_over_at_once(session):
-    before = session.segments["0"]
+    before = session.segments["1"]
     segment = session.do("accept heard", least=0.8)
     for was, now in zip(before.words, segment.words, strict=True):
         added = ("<pitch_high>",) if was.text == "never" else ()
@@ -67,7 +67,7 @@ def test_all_that_is_heard_clearly_is_taken_over_at_once(session):
 def test_who_accepted_or_rejected_and_when(session):
     review = session.do("accept").review
     assert (review["status"], review["by"]) == ("reviewed", "ann") and review["at"].startswith("20")
-    session.go("1")
+    session.go("2")
     assert session.do("reject").review["status"] == "rejected"
     assert session.do("reopen").review == dataset.unreviewed()
     assert session.counts == {"unreviewed": 3, "reviewed": 1, "rejected": 0}
@@ -79,7 +79,7 @@ def test_a_mistyped_word(session):
     for text in ("two words", "<emph> x", "", "a <evil> b"):
         with pytest.raises(ProsodyError):
             session.do("retext", word=1, text=text)
-    assert session.segments["0"] == segment
+    assert session.segments["1"] == segment
 
 
 def test_an_edge_is_moved_and_the_neighbour_gives_way(session):
@@ -94,26 +94,26 @@ def test_an_edge_is_moved_and_the_neighbour_gives_way(session):
 
 
 def test_split_and_merge_keep_words_and_markers(session):
-    whole = session.segments["1"]
-    session.go("1")
+    whole = session.segments["2"]
+    session.go("2")
     first = session.do("split", word=9)
-    assert list(session.segments) == ["0", "1.1", "1.2", "2", "3"] and session.at == "1.1"
-    second = session.segments["1.2"]
+    assert list(session.segments) == ["1", "2.1", "2.2", "3", "4"] and session.at == "2.1"
+    second = session.segments["2.2"]
     assert first.words + second.words == whole.words
     assert first.end == second.start and first.words[-1].end <= first.end <= second.words[0].start
     assert f"{first.text} {second.text}" == whole.text
     merged = session.do("merge")
-    assert list(session.segments) == ["0", "1.1+1.2", "2", "3"]
+    assert list(session.segments) == ["1", "2.1+2.2", "3", "4"]
     assert (merged.words, merged.text, merged.start, merged.end) == (whole.words, whole.text, whole.start, whole.end)
     with pytest.raises(ProsodyError, match="has no words before this one"):
         session.do("split", word=0)
-    session.go("3")
+    session.go("4")
     with pytest.raises(ProsodyError, match="is the last one"):
         session.do("merge")
 
 
 def test_what_is_held_out_is_not_merged_with_what_is_learned(session):
-    session.go("2")
+    session.go("3")
     with pytest.raises(ProsodyError, match="merge segments of one part only"):
         session.do("merge")
 
@@ -147,7 +147,7 @@ def test_undo_leads_back_to_the_beginning_and_redo_forth_again(tmp_path_factory,
     while session.can_undo:
         session.undo()
         undone += 1
-    assert session.segments == {str(k): one for k, one in enumerate(BOOK.segments)}
+    assert session.segments == {str(k): one for k, one in enumerate(BOOK.segments, 1)}
     for _ in range(undone):
         session.redo()
     assert (session.segments, session.at) == there
@@ -220,7 +220,7 @@ def test_a_second_reviewer_may_look_but_not_touch(tmp_path):
     [
         ("hello\n", "line 1: is not the journal of a review"),
         ('{"prosody_review": 2}\n', "line 1: is not the journal of a review"),
-        ('{"prosody_review": 1, "dataset_sha256": "1"}\n', "is the review of another dataset"),
+        ('{"prosody_review": 1, "dataset_sha256": "2"}\n', "is the review of another dataset"),
         ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n7\n', "line 2: is no action of a review"),
         ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n{"do": "dance"}\n', "holds an action that can't be done"),
         ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n{"segment": 3}\n', "holds an action that can't be done"),
@@ -245,7 +245,7 @@ def test_what_is_no_journal_of_this_dataset_is_refused_and_left_as_it_is(tmp_pat
 
 
 def test_an_action_that_is_none(session):
-    for how in ({"action": "dance"}, {"action": "accept", "segment": "99"}):
+    for how in ({"action": "dance"}, {"action": "accept", "segment": "100"}):
         with pytest.raises(ProsodyError):
             session.do(**how)
     with pytest.raises(ProsodyError, match="has no word 99"):
@@ -255,4 +255,4 @@ def test_an_action_that_is_none(session):
     for act in (session.undo, session.redo):
         with pytest.raises(ProsodyError, match="there is nothing to"):
             act()
-    assert actions.final_pause(session.segments["0"]) is None
+    assert actions.final_pause(session.segments["1"]) is None

@@ -68,8 +68,8 @@ def test_two_reviewers_have_a_journal_each_and_see_each_other(data):
     ann = begin(data, by="ann")
     ann.session.do("toggle", word=0, token="<emph>")
     ben = begin(data, by="ben")
-    assert ben.session.read_only == "" and ben.session.segments["0"].words[0].markers == ()
-    assert ben.others["ann"]["0"].words[0].markers == ("<emph>",)
+    assert ben.session.read_only == "" and ben.session.segments["1"].words[0].markers == ()
+    assert ben.others["ann"]["1"].words[0].markers == ("<emph>",)
     ben.session.path.with_name("bad.jsonl").write_text("no journal\n")
     assert set(begin(data, by="ann").others) == {"ben"}
     for one in (ann, ben):
@@ -94,7 +94,7 @@ def test_each_finished_review_is_a_dataset_of_its_own_and_the_last_is_learned_fr
     one.session.do("toggle", word=0, token="<emph>")
     one.session.do("accept")
     first = one.write(one.session)
-    one.session.do("reject", "1")
+    one.session.do("reject", "2")
     second = one.write(one.session)
     one.session.close()
     assert (first.name, second.name) == ("reviewed-1", "reviewed-2") and reviews.reviewed(data.folder) == second
