@@ -1,10 +1,20 @@
-"""JupyterLab in a browser, for the tests here: open a notebook, run it, look at its cells."""
+"""JupyterLab in a browser, for the tests here: start both, open a notebook, run it, look at its cells.
+
+A missing browser or a missing playwright is a failure, never a skip.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from prosody.workflow import record
@@ -16,6 +26,54 @@ READY = """() => {
     const context = window.jupyterapp?.shell?.currentWidget?.sessionContext;
     return context?.isReady && context.session?.kernel?.status === 'idle';
 }"""
+
+
+@contextmanager
+def jupyterlab(own: Path) -> Iterator[tuple[str, Path]]:
+    """`prosody lab` with settings and runs of its own in a folder; gives its address and the folder of runs."""
+    settings = {
+        "docmanager-extension/plugin": {"autosave": False},  # the clone's notebooks stay as they are
+        "apputils-extension/notification": {"fetchNews": "false"},
+    }
+    for name, values in settings.items():
+        path = own / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+    names = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+    environment = os.environ | {f"JUPYTER_{name}": str(own / name) for name in names}
+    environment |= {"JUPYTERLAB_SETTINGS_DIR": str(own / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(own / "spaces")}
+    environment |= {"PROSODY_RUNS_DIR": str(own / "runs"), "PROSODY_SETUP": "off"}
+    environment.pop("PROSODY_RUN_DIR", None)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}"]
+    options += ["--no-browser", "--allow-root", "--expose-app-in-browser"]
+    with open(own / "lab.log", "w") as log:
+        command = [sys.executable, "-m", "prosody", "lab", *options]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            wait_for(lambda: answers(f"{address}/api?token={TOKEN}"), 60, own / "lab.log")
+            yield address, own / "runs"
+        finally:
+            process.terminate()
+            process.wait(60)
+            assert not answers(f"{address}/api?token={TOKEN}")
+
+
+@contextmanager
+def chromium() -> Iterator:
+    """A page of a headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+    assert program, "this needs Chromium: install it (Debian: `apt install chromium`)"
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=[*options, "--disable-sync"])
+        yield browser.new_page(viewport={"width": 1400, "height": 1000})
+        browser.close()
 
 
 def answers(address: str) -> bool:

@@ -4,6 +4,7 @@ import io
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,6 +121,14 @@ def test_the_page_needs_nothing_from_the_network(of):
         "import(" not in source.replace("import.meta", "") and "\nimport " not in source and "export default" in source
     )
     assert "innerHTML" not in source.split("class Axis")[1]
+
+
+def test_the_code_of_others_is_what_it_is_said_to_be():
+    from prosody import files, notebook
+
+    vendor = Path(notebook.__file__).parent / "vendor"
+    assert files.sha256(vendor / "wavesurfer.js") in (vendor / "README.md").read_text(encoding="utf-8")
+    assert "BSD 3-Clause" in (vendor / "wavesurfer.LICENSE.txt").read_text(encoding="utf-8")
 
 
 def test_headless_the_doubtful_segments_are_a_table(of):
