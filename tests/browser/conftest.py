@@ -28,6 +28,9 @@ def lab(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     settings.mkdir(parents=True)
     # the clone's notebooks stay as they are
     (settings / "plugin.jupyterlab-settings").write_text('{"autosave": false}')
+    notices = settings.parent / "apputils-extension"
+    notices.mkdir()
+    (notices / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')  # else it asks, over the page
     names = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     environment = os.environ | {f"JUPYTER_{name}": str(own / name) for name in names}
     environment |= {"JUPYTERLAB_SETTINGS_DIR": str(own / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(own / "spaces")}
