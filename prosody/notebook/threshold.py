@@ -177,5 +177,9 @@ class ThresholdPanel(widgets.VBox):
 
     def _tell(self, cut: Cutting) -> None:
         more = len(cut.spans) - len(self._first.spans)
-        beside = f"{more:+d} segments beside this notebook's settings" if more else "as many as with this notebook's"
+        beside = (
+            f"{more:+d} segments beside this notebook's settings"
+            if more
+            else "as many as with this notebook's settings"
+        )
         self.told.value = f"<b>{len(cut.spans)} segments</b> in the whole recording ({beside.replace('-', '−')})"

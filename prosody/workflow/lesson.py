@@ -24,7 +24,7 @@ FEWEST_ANSWERS = 6
 # larger share leaves about as much text to measure on.
 SETTINGS: Mapping[str, Any] = {
     "val_share": 0.15,
-    "epochs": 5,
+    "epochs": 6,
     "question": "What would you tell a beginner?",
     "points": ["start with a cheap clock", "make mistakes"],
     "max_words": 40,
@@ -92,7 +92,7 @@ def _prepare(m: Mapping[str, Any]) -> list[str]:
 def _train(m: Mapping[str, Any]) -> list[str]:
     rules = {name: value for name, value in m["macro_f1_baselines"].items() if value is not None}
     best = max(rules, key=rules.get, default=None)
-    beside = f" (the best simple rule, {best}: {rules[best]:.2f})" if best else ""
+    beside = f" (the best simple rule, {best.replace('_', ' ')}: {rules[best]:.2f})" if best else ""
     return [
         f"{m['trainable_parameters']:,} numbers trained, {m['adapter_bytes'] / 1e6:.1f} MB; the base is unchanged.",
         f"On held-out text the loss fell from {m['loss_val_untuned']:.2f} to {m['loss_val']:.2f} nats a slot,",
@@ -102,7 +102,12 @@ def _train(m: Mapping[str, Any]) -> list[str]:
 
 def _generate(m: Mapping[str, Any]) -> list[str]:
     shares = [share for share in m["survival"].values() if share is not None]
-    heard = f"of each kind of marker at least {100 * min(shares):.0f} % are heard again" if shares else "none is marked"
+    heard = "no word is marked"
+    if shares:
+        least = (
+            f"at least {100 * min(shares):.0f} % of each kind of marker are" if min(shares) < 1 else "every marker is"
+        )
+        heard = f"{least} heard again"
     return [
         f"The base composed, the adapter placed the markers: {m['words_changed']} words were changed by that.",
         f"{m['points_covered']} of {m['points']} talking points are taken up. In the spoken answer {heard}.",
