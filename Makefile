@@ -3,12 +3,12 @@
 PYTHON ?= python3
 P ?=
 
-.PHONY: help setup demo test lab segment prepare train generate runs sample lint lock clean
+.PHONY: help setup demo lesson test lab segment prepare train generate runs sample lint lock clean
 
 help:
 	@$(PYTHON) -m prosody --help
 
-demo segment prepare train generate:
+demo lesson segment prepare train generate:
 	@$(PYTHON) -m prosody $@ $(P)
 
 setup test lab runs lint lock clean:

@@ -22,13 +22,14 @@ NOTHING, READY, MAKE = "nothing", "ready", "make"  # what a command needs: nothi
 # name, the module of `prosody.commands` with its function, what it needs, what it does, an example
 _COMMANDS = (
     ("demo", "runs", MAKE, "run the whole workflow on the built-in corpus", "demo epochs=2"),
+    ("lesson", "runs", MAKE, "ten minutes for a class: the workflow on half the corpus", "lesson epochs=3"),
     ("segment", "runs", MAKE, "cut a recording into segments, align its words", "segment audio=a.wav transcript=a.txt"),
     ("prepare", "runs", MAKE, "measure the words and write the dataset", "prepare"),
     ("train", "runs", MAKE, "fine-tune the base model on the marked text", "train epochs=5 base_model=gpt2"),
     ("generate", "runs", MAKE, "compose, mark and speak an answer", "generate seed=3"),
     ("run", "runs", MAKE, "run any notebook, recorded", "run notebooks/01_segment.ipynb -p max_segment_s 10"),
     ("runs", "runs", READY, "list the recorded runs", "runs --json"),
-    ("lab", "house", MAKE, "open JupyterLab on the notebooks (options are JupyterLab's)", "lab --no-browser"),
+    ("lab", "house", MAKE, "open JupyterLab on the notebooks (--lesson; others are JupyterLab's)", "lab --no-browser"),
     ("sample", "speech", READY, "write the built-in corpus: audio, transcript, truth, questions", "sample corpus"),
     ("check", "speech", READY, "look at a recording and its transcript before any work", "check talk.wav talk.txt"),
     ("pauses", "speech", READY, "list segments and pauses; hours of audio take seconds", "pauses talk.wav --json"),
@@ -136,7 +137,7 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     if name == "run":
         add("notebook", metavar="NOTEBOOK")
-    if name in ("demo", "segment", "prepare", "train", "generate", "run"):
+    if name in ("demo", "lesson", "segment", "prepare", "train", "generate", "run"):
         add("words", nargs="*", metavar="NAME=VALUE", help="parameters of the notebook")
         add("-p", dest="pairs", nargs=2, action="append", metavar=("NAME", "VALUE"), help="one parameter")
     if name == "setup":

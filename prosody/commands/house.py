@@ -55,14 +55,26 @@ def lint(_: Namespace) -> int:
 
 
 def lab(arguments: Namespace) -> int:
-    """JupyterLab in the clone, the first notebook open; its kernels are this Python's."""
+    """JupyterLab in the clone, the first notebook open; its kernels are this Python's. --lesson: on a lesson's runs."""
     root = _clone()
     path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, "JUPYTER_PREFER_ENV_PATH": "1", "PROSODY_SETUP": "off"}
-    words = [word for word in arguments.words if word != "--"]
+    words = [word for word in arguments.words if word not in ("--", "--lesson")]
+    if "--lesson" in arguments.words:
+        environment["PROSODY_RUNS_DIR"] = str(_lesson_runs())
     ours = [f"--ServerApp.root_dir={root}", "--LabApp.default_url=/lab/tree/notebooks/01_segment.ipynb"]
     command = [sys.executable, "-m", "jupyterlab", *ours, *words]
     return install.become(command, folder=root, environment=environment)
+
+
+def _lesson_runs() -> Path:
+    """The folder of a lesson's runs. Raises ProsodyError if there was no lesson yet."""
+    from prosody.workflow import lesson, record
+
+    folder = lesson.runs_folder()
+    if record.find(folder, "generate") is None:
+        raise ProsodyError(folder, None, "no lesson was run to its end yet", "run `python -m prosody lesson` first")
+    return folder
 
 
 def clean(_: Namespace) -> None:

@@ -53,6 +53,27 @@ def demo(arguments: Namespace) -> int:
     return 0
 
 
+def lesson(arguments: Namespace) -> int:
+    """The four stages on a part of the corpus, told as they go; their runs in a folder of their own."""
+    from prosody.workflow import lesson, parameters, runner
+
+    try:
+        lesson.run_lesson(parameters.from_words(arguments.words, arguments.pairs), corpus=_first_answers)
+    except runner.RunFailed as failed:
+        return _tell_failed(failed)
+    return 0
+
+
+def _first_answers(n: int) -> dict[str, str]:
+    """The first answers of the built-in corpus, voiced once and then kept, as parameters of the first stage."""
+    from prosody.sample.ready import ready_sample
+    from prosody.workflow import record
+
+    tell(f"the first {n} answers of the built-in speaker")
+    found = ready_sample(record.root() / "corpus" / f"first_{n}", answers=n)
+    return {"audio": str(found.audio), "transcript": str(found.transcript)}
+
+
 def _tell_failed(failed: RunFailed) -> int:
     if failed.tail:
         sys.stderr.write(failed.tail + "\n")

@@ -160,16 +160,14 @@ def attach(base: Base, parameters: LoraParameters, *, seed: int = 0) -> tuple[Pe
     if parameters.method == "full":
         width = base.model.get_input_embeddings().weight.shape[1]
         return base.model, tokenizer, Counts(base=counted, lora=0, rows=len(markers.TOKENS) * width)
-    targets = parameters.targets or attention_targets(base.model)
-    if targets == (ALL_LINEAR,):
-        targets = linear_targets(base.model)
-    _check_targets(base.model, targets, rank=parameters.r)
+    targets = targets_of(base.model, parameters)
+    check_targets(base.model, targets, rank=parameters.r)
     config = LoraConfig(
         r=parameters.r,
         lora_alpha=parameters.alpha,
         lora_dropout=parameters.dropout,
         target_modules=list(targets),
-        layers_to_transform=_layers(base.model) if parameters.layers == "upper half" else None,
+        layers_to_transform=layers_of(base.model, parameters),
         fan_in_fan_out=base.model.config.model_type == "gpt2",
         trainable_token_indices=list(tokenizer.rows.values()),
         task_type="CAUSAL_LM",
@@ -193,13 +191,22 @@ def first_upper_layer(n_layers: int) -> int:
     return n_layers // 2
 
 
-def _layers(model: PreTrainedModel) -> list[int]:
-    """The numbers of the upper half of the layers."""
+def targets_of(model: PreTrainedModel, parameters: LoraParameters) -> tuple[str, ...]:
+    """The names of the layers that get LoRA. Raises ProsodyError as `attention_targets` does."""
+    if parameters.targets == (ALL_LINEAR,):
+        return linear_targets(model)
+    return parameters.targets or attention_targets(model)
+
+
+def layers_of(model: PreTrainedModel, parameters: LoraParameters) -> list[int] | None:
+    """The numbers of the layers that get LoRA; None: of all."""
+    if parameters.layers == "all":
+        return None
     n_layers = model.config.num_hidden_layers
     return list(range(first_upper_layer(n_layers), n_layers))
 
 
-def _check_targets(model: PreTrainedModel, targets: Sequence[str], *, rank: int) -> None:
+def check_targets(model: PreTrainedModel, targets: Sequence[str], *, rank: int) -> None:
     """Raise ProsodyError for a target that names no layer, and for a rank that no target's matrix has."""
     modules, highest = dict(model.named_modules()), 0
     for target in targets:

@@ -12,22 +12,24 @@ from prosody.sample.build import RATE, Progress, SampleFiles, sample_files, writ
 from prosody.sample.script import read_script, transcript
 
 
-def ready_sample(folder: str | Path, *, progress: Progress | None = None) -> SampleFiles:
+def ready_sample(folder: str | Path, *, answers: int | None = None, progress: Progress | None = None) -> SampleFiles:
     """The corpus in `folder`, voiced if it isn't there whole, or was made from another script or with another voice.
 
-    Raises ProsodyError if the folder can't be written.
+    answers: only the first of them. Raises ProsodyError if the folder can't be written, or if there are not so many.
     """
     found = sample_files(folder)
-    return found if _is_current(found) else write_sample(folder, overwrite=True, progress=progress)
+    if _is_current(found, answers):
+        return found
+    return write_sample(folder, answers=answers, overwrite=True, progress=progress)
 
 
-def _is_current(found: SampleFiles) -> bool:
+def _is_current(found: SampleFiles, answers: int | None) -> bool:
     from prosody.voice.parameters import SpeakParameters
 
     if not (found.audio.is_file() and found.questions.is_file()):
         return False
     try:
-        same_text = files.read_text(found.transcript) == transcript(read_script())
+        same_text = files.read_text(found.transcript) == transcript(read_script()[:answers])
         truth = files.read_json(found.truth)
     except ProsodyError:
         return False

@@ -6,7 +6,8 @@ import difflib
 import sys
 import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from prosody import files
@@ -23,19 +24,37 @@ def run_all(given: Mapping[str, Any]) -> list[record.Run]:
     Prints the time of each, the total, the peak of memory and the results. Returns the four runs.
     Raises ProsodyError, before anything runs, for a parameter that no stage has; RunFailed if a stage fails.
     """
-    shared = _divided(given)
-    started, done = time.monotonic(), []
+    started = time.monotonic()
+    done = run_stages(given)
+    print(summary(done, time.monotonic() - started))
+    return done
+
+
+def run_stages(
+    given: Mapping[str, Any], *, runs_dir: Path | None = None, after: Callable[[record.Run], None] | None = None
+) -> list[record.Run]:
+    """The four stages, each on the run before it. runs_dir: where they are recorded; after: called with each run.
+
+    Raises as `run_all` does.
+    """
+    shared, runs_dir, done = _divided(given), runs_dir or record.runs_folder(), []
     for name in record.STAGES:
         values = shared[name]
         for before in done:
             values = {f"{before.stage}_run": before.id} | values
         known = {parameter.name for parameter in parameter_cells.of_notebook(notebook_of(name))}
         values = {key: value for key, value in values.items() if key in known}
-        run_id = runner.run_notebook(notebook_of(name), values, progress=Progress())
-        done.append(record.read(record.runs_folder() / name / run_id))
+        run_id = runner.run_notebook(notebook_of(name), values, runs_dir=runs_dir, progress=Progress())
+        done.append(record.read(runs_dir / name / run_id))
         print(f"{name} done in {done[-1].status['seconds']:.0f} s", file=sys.stderr, flush=True)
-    print(summary(done, time.monotonic() - started))
+        if after is not None:
+            after(done[-1])
     return done
+
+
+def check(given: Mapping[str, Any]) -> None:
+    """Raise ProsodyError for a parameter that no stage has, or a value of another type."""
+    _divided(given)
 
 
 def summary(done: list[record.Run], seconds: float) -> str:
@@ -46,13 +65,13 @@ def summary(done: list[record.Run], seconds: float) -> str:
         lines.append(f"{run.stage:10}{elapsed(run.status['seconds']):>9}{memory:>10}   {record.shown(run.folder)}")
     peak = max(run.status.get("peak_rss_mb") or 0 for run in done)
     lines += [f"{'together':10}{elapsed(seconds):>9}{f'{peak:,} MB':>10}", ""]
-    lines += _first_answer(done[-1])
+    lines += first_answer(done[-1])
     lines += [f"listen:  {record.shown(path)}" for path in sorted(done[-1].artifacts.rglob("*.wav"))]
     lines += [f"look:    {record.shown(run.folder / 'notebook.ipynb')}" for run in done]
     return "\n".join([*lines, "next:    `make lab` opens the notebooks, `make runs` lists the runs"])
 
 
-def _first_answer(run: record.Run) -> list[str]:
+def first_answer(run: record.Run) -> list[str]:
     """The first answer as it was marked, in lines of a terminal's width; nothing if the run has none."""
     path = run.artifacts / "answers.json"
     answers = files.read_json(path) if path.is_file() else []
