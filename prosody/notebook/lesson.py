@@ -14,7 +14,7 @@ from prosody.notebook import look
 if TYPE_CHECKING:
     from prosody.lm.insight import Change
 
-_PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a7a7a")  # Okabe and Ito (2008)
+_PALETTE = ("#0072b2", "#c65800", "#00876c", "#b4609a", "#9a7000", "#3a8fc4", "#7a7a7a")  # 3:1 on light and dark
 _SYMBOLS = ("circle", "square", "diamond", "x", "cross", "triangle-up", "star")
 _LETTER_PIXELS, _ROWS_PIXELS = 7, 330  # of a label; of the plot of rows, its height
 _ROOM = 0.15  # beside the outermost rows, of their extent
@@ -120,7 +120,7 @@ def rows_moved(rows: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> g
             mode="lines+markers+text",
             text=["", name],
             textposition=side,
-            textfont={"color": color},
+            textfont={"color": look.TEXT},
             line={"color": color, "width": 1.5},
             marker={"color": color, "size": [7, 11], "symbol": ["circle-open", "circle"]},
             hovertemplate=[f"{name} before<extra></extra>", f"{name} after<extra></extra>"],

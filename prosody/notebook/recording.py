@@ -122,7 +122,7 @@ def _add_words(figure: go.Figure, words: Sequence[Word], *, row: int) -> None:
         color = BY_TOKEN[tokens[0]].color if tokens else look.TEXT
         common = {"legendgroup": name, "name": name, "row": row, "col": 1}
         _add_strokes(figure, words, groups[tokens], color, showlegend=name not in shown, **common)
-        _add_labels(figure, words, groups[tokens], color, tokens, **common)
+        _add_labels(figure, words, groups[tokens], tokens, **common)
         shown.add(name)
     figure.update_layout(barmode="overlay")
     axis = {"range": [-_LANES + 0.4, 0.5], "showticklabels": False, "showgrid": False, "fixedrange": True}
@@ -144,7 +144,6 @@ def _add_labels(
     figure: go.Figure,
     words: Sequence[Word],
     chosen: Sequence[int],
-    color: str,
     tokens: Sequence[str],
     **options: Any,
 ) -> None:
@@ -162,10 +161,9 @@ def _add_labels(
         textposition="inside",
         insidetextanchor="start",
         textangle=0,
-        insidetextfont={"color": color, "size": 12},
+        insidetextfont={"color": look.TEXT, "size": 12},
         customdata=np.array([words[i].end for i in chosen], dtype=np.float32),
         hovertemplate=look.lines(rows) + "<extra></extra>",
-        hoverlabel={"bgcolor": color, "font": {"color": "white"}},
         showlegend=False,
         **options,
     )

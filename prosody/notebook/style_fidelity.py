@@ -175,7 +175,7 @@ def _add_places(figure: go.Figure, found: Fidelity, *, row: int) -> None:
                 error_x=_bars([one for *_, one in known], marker.color),
                 hovertemplate=f"{look.text(marker.token)}<br>%{{text}}<extra></extra>", row=row, col=col,
             )  # fmt: skip
-        name = {"text": look.text(marker.name).replace("_", "_<br>"), "font": {"size": 11, "color": marker.color}}
+        name = {"text": look.swatch(marker.token).replace("_", "_<br>"), "font": {"size": 11}}
         axis = {"range": [-12, 112], "tickvals": [0, 50, 100], "tickfont_size": 10, "tickangle": 0}
         figure.update_xaxes(title=name, **axis, row=row, col=col)
         labels = list(FEATURES) if col == 1 else [""] * len(FEATURES)
