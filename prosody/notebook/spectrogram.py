@@ -21,7 +21,7 @@ from prosody.speech.measure import Tracks
 # Cividis (Nuñez, Anderton & Renslow 2018): its lightness rises evenly, and looks alike with any colour vision.
 _SCALE = ("#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838")
 _LEVELS = 32  # of grey, 2 dB each by default: more can't be told apart, and make a large file
-_MOST_COLUMNS, _MOST_ROWS = 1000, 160
+_MOST_COLUMNS, _MOST_ROWS = 800, 160
 _STEP_S = 0.002  # Praat's default
 _HOVER_COLUMNS, _HOVER_ROWS = 240, 32  # of the grid that answers when pointed at
 _EMPHASIS_DB = 6.0  # an octave, as Praat paints: the voice's own slope, taken out, or the upper formants can't be seen
@@ -75,7 +75,7 @@ def levels(audio: Audio, ends: tuple[float, float], *, max_hz: float, window_s: 
     ends: of the stretch, s. The window is Praat's Gaussian (Boersma & Weenink, "Sound: To Spectrogram..."): twice as
     long as `window_s`, its effective length, so that a tone is 1.3 / `window_s` Hz wide, 260 Hz at 5 ms. Frames are 2
     ms apart; of a long stretch several are averaged, so that none goes unseen. Returns [shape=(n_rows, n_columns)],
-    from 0 Hz up to `max_hz`, at most 160 by 1000.
+    from 0 Hz up to `max_hz`, at most 160 by 800.
     """
     from scipy import signal
 
@@ -184,7 +184,7 @@ def _add_boundaries(figure: go.Figure, segment: Segment, max_hz: float) -> None:
 def _add_f0(figure: go.Figure, tracks: Tracks, ends: tuple[float, float]) -> None:
     """f0 in white with a dark edge, which stands out from every colour of the scale, on a logarithmic axis in Hz."""
     inside = slice(*np.searchsorted(tracks.f0_times, ends))
-    times, f0_hz = np.round(tracks.f0_times[inside], 3), tracks.f0_hz[inside]
+    times, f0_hz = np.round(tracks.f0_times[inside], 3).astype(np.float32), tracks.f0_hz[inside]
     voiced = np.isfinite(f0_hz) & (f0_hz > 0)
     place = {"row": 2, "col": 1, "secondary_y": True}
     if not voiced.any():

@@ -1,0 +1,209 @@
+"""Every figure in a real Chromium: on a light and on a dark page, wide and narrow, drawn from real sound.
+
+What is checked can be seen in the screenshots, which lie in the folder that PROSODY_SCREENSHOTS names (the test's own
+otherwise). A missing browser or a missing playwright is a failure here, never a skip.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from prosody.lm import fidelity, style
+from prosody.lm.insight import Change
+from prosody.markers import TOKENS, counts, render
+from prosody.notebook import plots
+from prosody.sample.build import write_sample
+from prosody.speech import align, compare, detect, measure, segment, store
+from prosody.speech.audio import read, read_transcript
+from prosody.speech.profile import profile
+from prosody.voice.listen import listen_to_spoken
+
+pytestmark = pytest.mark.browser
+PAGES = {"light": "#ffffff", "dark": "#111111"}  # JupyterLab's two
+WIDTHS = (1000, 640)
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+DRAW = """async ([figure, width, ground]) => {
+    document.body.style = `margin: 0; background: ${ground}`;
+    document.body.innerHTML = `<div id="figure" style="width: ${width}px"></div>`;
+    await Plotly.newPlot('figure', figure.data, figure.layout, { displayModeBar: false });
+    await new Promise(done => setTimeout(done, 50));
+}"""
+# Visible texts as [text, left, top, right, bottom], in pixels of the figure; its size; axes with numbers but no title.
+LOOK = """() => {
+    const gd = document.getElementById('figure'), whole = gd.querySelector('.main-svg').getBoundingClientRect();
+    const texts = [...gd.querySelectorAll('.main-svg text')].filter(one => {
+        const style = getComputedStyle(one);
+        return one.textContent.trim() && style.visibility !== 'hidden' && Number(style.opacity) && style.fill !== 'none';
+    }).map(one => [one.textContent, one.getBoundingClientRect()]).filter(([, box]) => box.width > 1 && box.height > 1);
+    const bare = Object.keys(gd._fullLayout).filter(name => /^[xy]axis\\d*$/.test(name)).filter(name => {
+        const axis = gd._fullLayout[name], ref = axis._id;
+        if (!axis.visible || !axis.showticklabels || axis.title.text) return false;
+        const named = (gd._fullLayout.annotations || []).some(one =>
+            [one.xref, one.yref].includes(`${ref} domain`) && one.text && one.xanchor === 'right');
+        const ticks = [...gd.querySelectorAll(`.${ref}tick text`)].map(one => one.textContent.trim());
+        return !named && ticks.some(text => /^[+−-]?[\\d.,]+$/.test(text));
+    });
+    return { width: whole.width, height: whole.height, bare, texts: texts.map(([text, box]) =>
+        [text, box.left - whole.left, box.top - whole.top, box.right - whole.left, box.bottom - whole.top]) };
+}"""
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory) -> SimpleNamespace:
+    """Three answers of the built-in corpus, voiced, aligned, measured, compared, and one of them listened to."""
+    files = write_sample(tmp_path_factory.mktemp("corpus"), answers=3)
+    audio, marked = read(files.audio), read_transcript(files.transcript)
+    energy = segment.energy_db(audio.samples, audio.sample_rate)
+    spans = segment.segment_spans(energy)
+    words = align.align(audio, [word.text for word in marked.words])
+    segments = segment.make_segments(segment.assign_words(spans, words), words, marked)
+    said = [word for one in segments for word in one.words]
+    tracks = measure.track(audio)
+    measured = measure.measure(audio, said, tracks=tracks)
+    evidence = [detect.evidence(one) for one in measured]
+    chosen = [word.markers for word in said]
+    return SimpleNamespace(
+        audio=audio, energy=energy, words=said, tracks=tracks, marked=marked, written=chosen,
+        threshold=segment.SegmentParameters().threshold_for(energy),
+        segments=store.with_measurements(segments, measured, evidence, val_share=0.2),
+        speaker=profile(tracks, measured, chosen, duration_s=audio.duration),
+        detected=[detect.decide(one) for one in evidence],
+        listened=[listen_to_spoken(audio, marked, words=words)],
+    )  # fmt: skip
+
+
+def longest(heard):
+    return max(heard.segments, key=lambda one: one.duration)
+
+
+def overview(heard):
+    grid = segment.coarser(heard.energy)
+    return plots.recording_overview(
+        heard.audio.samples, heard.audio.sample_rate, grid, 0.1, heard.threshold, heard.segments, heard.words
+    )
+
+
+def support(heard):
+    found = compare.compare(heard.written, heard.detected)
+    return plots.support_chart({token: (row["supported"], row["written"]) for token, row in found.items()})
+
+
+def told(slots):
+    return {token: sum(token in slot for slot in slots) for token in TOKENS}
+
+
+def loss(_heard):
+    steps = [(k, 3.4 * math.exp(-k / 60) + 1.1 + 0.2 * math.sin(k)) for k in range(1, 201)]
+    return plots.loss_curve(steps, [(50, 2.6), (100, 1.9), (150, 1.5), (200, 1.6)], 3.25, kept=(3, 150))
+
+
+def changes():
+    shapes = {"q_proj": (576, 576), "v_proj": (192, 576), "o_proj": (576, 576), "down_proj": (576, 1536)}
+    return [
+        Change(layer, name, n_out, n_in, 16, 0.004 * (1 + k) * (1 + layer / 10))
+        for layer in range(15, 30)
+        for k, (name, (n_out, n_in)) in enumerate(shapes.items())
+    ]
+
+
+def moved():
+    rng = np.random.default_rng(0)
+    before = rng.normal(size=(7, 64))
+    return {t: (b, b + 0.4 * rng.normal(size=64)) for t, b in zip(TOKENS, before, strict=True)}
+
+
+def fidelities(heard):
+    texts = [style.of_marked(one.text) for one in heard.segments]
+    return fidelity.compare(texts[::2], texts[1::2], learned=texts, n_draws=100)
+
+
+FIGURES = {
+    "recording": overview,
+    "segment": lambda h: plots.segment_view(h.audio, h.tracks, longest(h), speaker=h.speaker),
+    "spectrogram": lambda h: plots.spectrogram(h.audio, h.tracks, longest(h)),
+    "counts": lambda h: plots.marker_counts(
+        counts(h.marked), told(h.detected), name="in the dataset", reference_name="heard", unit="times"
+    ),
+    "support": support,
+    "density": lambda h: plots.marker_density(
+        h.words, h.written, h.detected, h.audio.duration, held_out_from_s=0.9 * h.audio.duration
+    ),
+    "lengths": lambda h: plots.segment_lengths([one.duration for one in h.segments]),
+    "profile": lambda h: plots.profile_card(h.speaker),
+    "loss": loss,
+    "lora": lambda h: plots.lora_picture(changes()),
+    "layers": lambda h: plots.change_by_layer(changes()),
+    "rows": lambda h: plots.rows_moved(moved()),
+    "survival": lambda h: plots.survival_figure(h.listened),
+    "style": lambda h: plots.style_fidelity(fidelities(h)),
+}
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    found = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+    assert found, "these tests need Chromium: install it (Debian: `apt install chromium`)"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=[*OPTIONS, "--disable-sync"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def sheet(chromium):
+    """A blank page that can draw figures, and what went wrong on it."""
+    from plotly.offline import get_plotlyjs
+
+    page, wrong = chromium.new_page(viewport={"width": 1100, "height": 1000}), []
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: None if request.url.startswith("data:") else wrong.append(request.url))
+    page.set_content("<!doctype html><title>figures</title><body></body>")
+    page.add_script_tag(content=get_plotlyjs())
+    return page, wrong
+
+
+@pytest.fixture(scope="module")
+def drawn(heard):
+    """A function that gives a figure by its name as JSON, made once."""
+    made: dict[str, dict] = {}
+    return lambda name: made.get(name) or made.setdefault(name, json.loads(FIGURES[name](heard).to_json()))
+
+
+def overlapping(texts):
+    """Pairs of texts that cover each other by more than the room that letters leave in their line."""
+    for k, (one, *a) in enumerate(texts):
+        for two, *b in texts[k + 1 :]:
+            wide, high = (min(a[i + 2], b[i + 2]) - max(a[i], b[i]) for i in (0, 1))
+            if wide > 1 and high > 3:
+                yield one, two
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("ground", PAGES)
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_can_be_read(sheet, drawn, name, ground, width, tmp_path):
+    page, wrong = sheet
+    page.evaluate(DRAW, [drawn(name), width, PAGES[ground]])
+    folder = Path(os.environ.get("PROSODY_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    page.locator("#figure").screenshot(path=folder / f"{name}-{ground}-{width}.png")
+    seen = page.evaluate(LOOK)
+    assert not wrong
+    assert seen["width"] == width and seen["texts"]
+    assert not seen["bare"], "axes that show numbers and do not say of what"
+    whole = (seen["width"] + 1, seen["height"] + 1)
+    cut = [t for t, left, top, right, bottom in seen["texts"] if min(left, top) < -1 or (right > whole[0] or bottom > whole[1])]
+    assert not cut, "texts that the figure's edge cuts off"
+    assert not list(overlapping(seen["texts"]))
