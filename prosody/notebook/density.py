@@ -51,11 +51,12 @@ def marker_density(
         _add_held_out(figure, held_out_from_s, duration_s)
     width = f"{edges[1] - edges[0]:g} s" if len(edges) > 2 else "the whole recording"
     what = "line: written, bars: heard; at the right the means" if any_written else "heard; at the right the mean"
-    look.dress(figure, title=f"Markers a minute, each {width} ({what})", height=_ROW_PIXELS * (len(MARKERS) + 1) + 110)
+    look.dress(figure, title=f"Markers a minute, each {width}", height=_ROW_PIXELS * (len(MARKERS) + 1) + 130)
+    figure.update_layout(title={"subtitle": {"text": what, "font": {"size": 12}}})
     axis = {"rangemode": "tozero", "nticks": 3, "fixedrange": True, "tickfont": {"size": 10}}
     figure.update_xaxes(range=[0, round(duration_s, 3)])
     figure.update_xaxes(title_text="time in the recording (s)", row=len(MARKERS) + 1, col=1)
-    return figure.update_yaxes(**axis).update_layout(margin={"l": 150, "r": 84}, bargap=0, barmode="overlay")
+    return figure.update_yaxes(**axis).update_layout(margin={"l": 150, "r": 84, "t": 68}, bargap=0, barmode="overlay")
 
 
 def _edges(duration_s: float) -> np.ndarray:

@@ -31,21 +31,24 @@ SYMBOLS = {  # of the markers, a second channel beside colour
     "<pitch_falling>": "line-nw-open",
 }
 MAX_POINTS = 4000  # of a curve
-PAGE_PIXELS = 900  # of plot, on the narrowest page that labels are laid out for
+PAGE_PIXELS = 500  # of plot, on the narrowest page that labels are laid out for: 640 pixels
+_LETTER_PIXELS, _SIGN_PIXELS, _ROW_PIXELS = 7, 55, 19  # of a legend
 
 
 def dress(figure: go.Figure, *, title: str, height: int, legend: bool = False) -> go.Figure:
     """Give a figure the common look: transparent, mid-tone text, the legend below, no template in its JSON.
 
-    height: pixels. legend: whether to show one.
+    height: pixels. legend: whether to show one of what is drawn so far; where it takes more than a row on the narrowest
+    page, the figure grows by the others.
     """
+    more = _ROW_PIXELS * (_legend_rows(figure) - 1) if legend else 0
     figure.update_layout(
         template="none",
-        height=height,
+        height=height + more,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": TEXT, "size": 12, "family": "system-ui, sans-serif"},
-        margin={"l": 64, "r": 24, "t": 48 if title else 20, "b": 88 if legend else 56},
+        margin={"l": 64, "r": 24, "t": 48 if title else 20, "b": 88 + more if legend else 56},
         hoverlabel=HOVER,
         showlegend=legend,
         legend={
@@ -72,6 +75,13 @@ def text(raw: str) -> str:
 def lines(rows: Iterable[str]) -> str:
     """Rows of a hover text."""
     return "<br>".join(rows)
+
+
+def _legend_rows(figure: go.Figure) -> int:
+    """How many rows the legend takes on the narrowest page, where it stands in columns as wide as its longest entry."""
+    names = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
+    widest = max((_LETTER_PIXELS * len(html.unescape(name)) + _SIGN_PIXELS for name in names), default=1)
+    return max(1, -(-len(names) // max(1, PAGE_PIXELS // widest)))
 
 
 def swatch(token: str) -> str:

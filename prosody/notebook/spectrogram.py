@@ -20,7 +20,7 @@ from prosody.speech.measure import Tracks
 
 # Cividis (Nuñez, Anderton & Renslow 2018): its lightness rises evenly, and looks alike with any colour vision.
 _SCALE = ("#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838")
-_LEVELS = 32  # of grey, 2 dB each by default: more can't be told apart, and make a large file
+_LEVELS = 32  # of colour, under 2 dB each by default: more can't be told apart, and make a large file
 _MOST_COLUMNS, _MOST_ROWS = 800, 160
 _STEP_S = 0.002  # Praat's default
 _HOVER_COLUMNS, _HOVER_ROWS = 240, 32  # of the grid that answers when pointed at
@@ -37,16 +37,17 @@ def spectrogram(
     segment: Segment,
     *,
     max_hz: float = 5000.0,
-    range_db: float = 60.0,
+    range_db: float = 50.0,
     window_s: float = 0.005,
     title: str = "",
 ) -> go.Figure:
     """One segment's spectrogram, with f0 drawn over it on an axis of its own, and the words with their markers above.
 
     audio, tracks: of the whole recording. segment: its words measured. max_hz: the highest frequency shown. range_db:
-    what lies further below the strongest is the darkest colour. window_s: the effective length of the Gaussian window;
-    5 ms (wide-band) shows formants and each opening of the vocal folds, 30 ms (narrow-band) the harmonics. The picture
-    is a PNG inside the figure, under 150 KB however long the segment is.
+    what lies further below the strongest is the darkest colour; 50 to 70 are
+    usual. window_s: the effective length of the Gaussian window;
+    5 ms (wide-band) shows formants and, of a second or so, each opening of the vocal folds; 30 ms (narrow-band) the
+    harmonics. The picture is a PNG inside the figure, under 150 KB however long the segment is.
     Raises ProsodyError if `max_hz`, `range_db` or `window_s` is out of its range.
     """
     _refuse(audio, max_hz, range_db, window_s)
@@ -66,7 +67,7 @@ def spectrogram(
     figure.update_xaxes(title_text="time in the recording (s)", row=2, col=1)
     axis = {"range": [0, max_hz], "showgrid": False, "fixedrange": True}
     figure.update_yaxes(title_text="frequency (Hz)", secondary_y=False, row=2, col=1, **axis)
-    return figure.update_layout(margin={"r": 150}, hoverdistance=30)
+    return figure.update_layout(margin={"r": 64}, hoverdistance=30)
 
 
 def levels(audio: Audio, ends: tuple[float, float], *, max_hz: float, window_s: float) -> np.ndarray:
@@ -125,7 +126,7 @@ def _refuse(audio: Audio, max_hz: float, range_db: float, window_s: float) -> No
 def _add_picture(
     figure: go.Figure, db: np.ndarray, ends: tuple[float, float], max_hz: float, range_db: float
 ) -> None:
-    """The levels as a PNG behind the axes, a coarse clear grid that answers when pointed at, and the scale."""
+    """The levels as a PNG behind the axes, and a coarse clear grid that answers when pointed at."""
     steps = np.rint((1 + db / range_db) * (_LEVELS - 1)).astype(np.uint8)
     place = {"x": ends[0], "y": max_hz, "sizex": ends[1] - ends[0], "sizey": max_hz, "sizing": "stretch"}
     source = "data:image/png;base64," + base64.b64encode(_png(steps[::-1])).decode("ascii")
@@ -142,12 +143,9 @@ def _add_picture(
         row=2,
         col=1,
     )
-    bar = {"title": {"text": "level<br>(dB re max)", "side": "top"}, "thickness": 12, "x": 1, "xpad": 62, "nticks": 5}
-    bar |= {"outlinewidth": 0, "yanchor": "bottom", "y": 0, "len": _PIXELS, "lenmode": "pixels"}
-    scale = [[k / (len(_SCALE) - 1), color] for k, color in enumerate(_SCALE)]
-    shown = {"color": [-range_db, 0], "cmin": -range_db, "cmax": 0, "colorscale": scale, "colorbar": bar}
-    nowhere = {"x": [None, None], "y": [None, None], "mode": "markers", "hoverinfo": "skip", "showlegend": False}
-    figure.add_scatter(marker=shown | {"showscale": True}, row=2, col=1, **nowhere)
+    told = f"white: f0 · yellow: the strongest · darkest blue: {range_db:g} dB below it"
+    note = {"x": 1, "xref": "x2 domain", "xanchor": "right", "y": 1, "yref": "y2 domain", "yanchor": "bottom"}
+    figure.add_annotation(text=told, showarrow=False, font={"size": 10}, **note)
 
 
 def _png(steps: np.ndarray) -> bytes:
@@ -197,8 +195,7 @@ def _add_f0(figure: go.Figure, tracks: Tracks, ends: tuple[float, float]) -> Non
     for color, width, more in (("#111111", 6, {"hoverinfo": "skip"}), ("#ffffff", 3, {"hovertemplate": told})):
         line = {"color": color, "width": width}
         figure.add_scatter(
-            x=times, y=y, mode="lines", line=line, name="f0 (white, axis at the right)", legendgroup="f0",
-            showlegend=False, **more, **place,
+            x=times, y=y, mode="lines", line=line, name="f0", showlegend=False, **more, **place,
         )  # fmt: skip
     median_hz = float(np.median(f0_hz[voiced]))
     low, high = (float(np.log10(median_hz * 2 ** (st / 12))) for st in _F0_ROOM_ST)

@@ -11,8 +11,8 @@ from prosody.markers import BY_TOKEN, MARKERS
 from prosody.notebook import look
 from prosody.notebook.behind import hover
 
-LANE_PIXELS = 62
-_MOST_LANES = 4
+LANE_PIXELS = 56
+_MOST_LANES = 8
 _ABOVE, _BELOW, _STROKE = 0.3, -0.36, -0.19  # in lanes, from a word's middle
 
 Slots = Sequence[tuple[str, ...]]
@@ -67,6 +67,7 @@ def _add_texts(figure: go.Figure, words: Sequence[Word], heard: Slots, lanes: Se
         textfont={"color": look.TEXT, "size": 12},
         hovertext=[hover(word, slot) for word, slot in zip(words, heard, strict=True)],
         hovertemplate="%{hovertext}<extra></extra>",
+        cliponaxis=False,
         showlegend=False,
         row=1,
         col=1,
@@ -114,6 +115,7 @@ def _add_markers(
             marker={"color": marker.color, "symbol": symbol, "size": 11, "line": line},
             hovertext=told,
             hovertemplate="%{hovertext}<extra></extra>",
+            cliponaxis=False,
             row=1,
             col=1,
         )

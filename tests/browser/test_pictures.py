@@ -1,4 +1,4 @@
-"""Every figure in a real Chromium: on a light and on a dark page, wide and narrow, drawn from real sound.
+"""Every figure in a real Chromium, drawn from real sound: on light and dark pages, wide and narrow, and in JupyterLab.
 
 What is checked can be seen in the screenshots, which lie in the folder that PROSODY_SCREENSHOTS names (the test's own
 otherwise). A missing browser or a missing playwright is a failure here, never a skip.
@@ -10,16 +10,22 @@ import json
 import math
 import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
+import nbformat
 import numpy as np
 import pytest
 
 from prosody.lm import fidelity, style
 from prosody.lm.insight import Change
-from prosody.markers import TOKENS, counts, render
-from prosody.notebook import plots
+from prosody.markers import TOKENS, counts
+from prosody.notebook import live, plots
 from prosody.sample.build import write_sample
 from prosody.speech import align, compare, detect, measure, segment, store
 from prosody.speech.audio import read, read_transcript
@@ -42,7 +48,7 @@ LOOK = """() => {
     const gd = document.getElementById('figure'), whole = gd.querySelector('.main-svg').getBoundingClientRect();
     const texts = [...gd.querySelectorAll('.main-svg text')].filter(one => {
         const style = getComputedStyle(one);
-        return one.textContent.trim() && style.visibility !== 'hidden' && Number(style.opacity) && style.fill !== 'none';
+        return one.textContent.trim() && style.visibility !== 'hidden' && Number(style.opacity);
     }).map(one => [one.textContent, one.getBoundingClientRect()]).filter(([, box]) => box.width > 1 && box.height > 1);
     const bare = Object.keys(gd._fullLayout).filter(name => /^[xy]axis\\d*$/.test(name)).filter(name => {
         const axis = gd._fullLayout[name], ref = axis._id;
@@ -203,7 +209,92 @@ def test_a_figure_can_be_read(sheet, drawn, name, ground, width, tmp_path):
     assert not wrong
     assert seen["width"] == width and seen["texts"]
     assert not seen["bare"], "axes that show numbers and do not say of what"
-    whole = (seen["width"] + 1, seen["height"] + 1)
-    cut = [t for t, left, top, right, bottom in seen["texts"] if min(left, top) < -1 or (right > whole[0] or bottom > whole[1])]
+    right, bottom = seen["width"] + 1, seen["height"] + 1
+    cut = [told for told, *box in seen["texts"] if min(box) < -1 or box[2] > right or box[3] > bottom]
     assert not cut, "texts that the figure's edge cuts off"
-    assert not list(overlapping(seen["texts"]))
+    assert not list(overlapping(seen["texts"]))[:9]
+
+
+# --- a notebook that somebody else ran --------------------------------------------------------------------------------
+
+TOKEN = "only-for-this-test"
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """A JupyterLab with settings of its own, on a folder of its own; gives its address and that folder."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    own = {f"JUPYTER_{name}": str(tmp_path / name.lower()) for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")}
+    own |= {"JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "spaces")}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = [f"--ServerApp.root_dir={folder}", f"--port={port}", f"--IdentityProvider.token={TOKEN}", "--no-browser"]
+    options += ["--ServerApp.port_retries=0", "--allow-root", "--expose-app-in-browser"]
+    with open(tmp_path / "lab.log", "w") as log:
+        command = [sys.executable, "-m", "jupyterlab", *options]
+        process = subprocess.Popen(command, env=os.environ | own, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            limit = time.monotonic() + 60
+            while not answers(f"http://127.0.0.1:{port}/api?token={TOKEN}"):
+                assert time.monotonic() < limit and process.poll() is None, (tmp_path / "lab.log").read_text()[-3000:]
+                time.sleep(0.5)
+            yield f"http://127.0.0.1:{port}", folder
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def answers(address):
+    try:
+        with urllib.request.urlopen(address, timeout=5) as reply:
+            return reply.status == 200
+    except OSError:
+        return False
+
+
+def executed(heard, drawn):
+    """A notebook with every figure and with all that has sound in it, as if it had been run; nobody has trusted it."""
+    found = compare.doubtful(heard.written, heard.detected, [w.evidence for s in heard.segments for w in s.words])
+    pages = [
+        live.player(heard.audio.samples[: 2 * heard.audio.sample_rate], heard.audio.sample_rate, "two seconds"),
+        plots.doubtful_table(found[:3], heard.segments, heard.audio),
+        plots.survival_table(heard.listened),
+    ]
+    bundles = [{"application/vnd.plotly.v1+json": drawn(name)} for name in FIGURES]
+    bundles += [{"text/html": page.data} for page in pages]
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    for k, bundle in enumerate(bundles, 1):
+        output = nbformat.v4.new_output("display_data", data=bundle)
+        notebook.cells.append(nbformat.v4.new_code_cell("pass", execution_count=k, outputs=[output]))
+    return notebook, [page.data for page in pages]
+
+
+def test_an_untrusted_notebook_shows_every_picture_and_player_offline(chromium, lab, heard, drawn):
+    address, folder = lab
+    notebook, pages = executed(heard, drawn)
+    nbformat.write(notebook, folder / "executed.ipynb")
+    page, asked = chromium.new_page(viewport={"width": 1200, "height": 900}), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{address}/lab/tree/executed.ipynb?token={TOKEN}&reset")
+    shown = "window.jupyterapp?.shell?.currentWidget?.content"
+    page.wait_for_function(f"{shown}?.model?.cells?.length === {len(notebook.cells)}", timeout=90_000)
+    assert page.evaluate(f"[...{shown}.model.cells].some(cell => cell.trusted)") is False
+    for k in range(len(notebook.cells)):
+        page.evaluate(f"k => {{ {shown}.scrollToItem(k, 'start'); }}", k)
+        cell = page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{k}"]')
+        if k < len(FIGURES):
+            cell.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=30_000)
+            continue
+        html = pages[k - len(FIGURES)]
+        cell.locator("audio, table").first.wait_for(timeout=30_000)
+        ready = "all => all.filter(one => one.src.startsWith('data:audio/mpeg') && one.duration > 0.5).length"
+        for _ in range(20):
+            if cell.locator("audio").evaluate_all(ready) == html.count("<audio"):
+                break
+            page.wait_for_timeout(250)
+        assert cell.locator("audio").evaluate_all(ready) == html.count("<audio")
+        assert cell.locator("tr").count() == html.count("<tr")
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+    page.close()
