@@ -187,6 +187,12 @@ def drawn(heard):
     return lambda name: made.get(name) or made.setdefault(name, json.loads(FIGURES[name](heard).to_json()))
 
 
+def screenshots(tmp_path):
+    folder = Path(os.environ.get("PROSODY_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def overlapping(texts):
     """Pairs of texts that cover each other by more than the room that letters leave in their line."""
     for k, (one, *a) in enumerate(texts):
@@ -202,9 +208,7 @@ def overlapping(texts):
 def test_a_figure_can_be_read(sheet, drawn, name, ground, width, tmp_path):
     page, wrong = sheet
     page.evaluate(DRAW, [drawn(name), width, PAGES[ground]])
-    folder = Path(os.environ.get("PROSODY_SCREENSHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    page.locator("#figure").screenshot(path=folder / f"{name}-{ground}-{width}.png")
+    page.locator("#figure").screenshot(path=screenshots(tmp_path) / f"{name}-{ground}-{width}.png")
     seen = page.evaluate(LOOK)
     assert not wrong
     assert seen["width"] == width and seen["texts"]
@@ -226,7 +230,7 @@ def lab(tmp_path):
     folder = tmp_path / "notebooks"
     folder.mkdir()
     own = {f"JUPYTER_{name}": str(tmp_path / name.lower()) for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")}
-    own |= {"JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "spaces")}
+    own |= {f"JUPYTERLAB_{name}_DIR": str(tmp_path / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -271,7 +275,7 @@ def executed(heard, drawn):
     return notebook, [page.data for page in pages]
 
 
-def test_an_untrusted_notebook_shows_every_picture_and_player_offline(chromium, lab, heard, drawn):
+def test_an_untrusted_notebook_shows_every_picture_and_player_offline(chromium, lab, heard, drawn, tmp_path):
     address, folder = lab
     notebook, pages = executed(heard, drawn)
     nbformat.write(notebook, folder / "executed.ipynb")
@@ -286,6 +290,7 @@ def test_an_untrusted_notebook_shows_every_picture_and_player_offline(chromium, 
         cell = page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{k}"]')
         if k < len(FIGURES):
             cell.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=30_000)
+            cell.screenshot(path=screenshots(tmp_path) / f"{list(FIGURES)[k]}-lab.png")
             continue
         html = pages[k - len(FIGURES)]
         cell.locator("audio, table").first.wait_for(timeout=30_000)
