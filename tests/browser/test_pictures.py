@@ -43,7 +43,8 @@ DRAW = """async ([figure, width, ground]) => {
     await Plotly.newPlot('figure', figure.data, figure.layout, { displayModeBar: false });
     await new Promise(done => setTimeout(done, 50));
 }"""
-# Visible texts as [text, left, top, right, bottom], in pixels of the figure; its size; axes with numbers but no title.
+# Visible texts as [text, left, top, right, bottom], in pixels of the figure; its size; axes with numbers but no title;
+# traces that tell nothing when pointed at.
 LOOK = """() => {
     const gd = document.getElementById('figure'), whole = gd.querySelector('.main-svg').getBoundingClientRect();
     const texts = [...gd.querySelectorAll('.main-svg text')].filter(one => {
@@ -58,7 +59,10 @@ LOOK = """() => {
         const ticks = [...gd.querySelectorAll(`.${ref}tick text`)].map(one => one.textContent.trim());
         return !named && ticks.some(text => /^[+−-]?[\\d.,]+$/.test(text));
     });
-    return { width: whole.width, height: whole.height, bare, texts: texts.map(([text, box]) =>
+    const drawn = one => one.visible && [...(one.x || [0])].some(value => value !== null);  // not only in the legend
+    const mute = gd._fullData.filter(one => drawn(one) && one.hoverinfo !== 'skip' && !one.hovertemplate
+        && !(one.text || one.hovertext) && !one.hoverinfo.startsWith('name')).map(one => one.name);
+    return { width: whole.width, height: whole.height, bare, mute, texts: texts.map(([text, box]) =>
         [text, box.left - whole.left, box.top - whole.top, box.right - whole.left, box.bottom - whole.top]) };
 }"""
 
@@ -213,6 +217,7 @@ def test_a_figure_can_be_read(sheet, drawn, name, ground, width, tmp_path):
     assert not wrong
     assert seen["width"] == width and seen["texts"]
     assert not seen["bare"], "axes that show numbers and do not say of what"
+    assert not seen["mute"], "what is drawn and tells nothing when pointed at"
     right, bottom = seen["width"] + 1, seen["height"] + 1
     cut = [told for told, *box in seen["texts"] if min(box) < -1 or box[2] > right or box[3] > bottom]
     assert not cut, "texts that the figure's edge cuts off"
@@ -231,6 +236,9 @@ def lab(tmp_path):
     folder.mkdir()
     own = {f"JUPYTER_{name}": str(tmp_path / name.lower()) for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")}
     own |= {f"JUPYTERLAB_{name}_DIR": str(tmp_path / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
+    quiet = tmp_path / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    quiet.parent.mkdir(parents=True)
+    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')  # it would look for them on the internet
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -279,7 +287,7 @@ def test_an_untrusted_notebook_shows_every_picture_and_player_offline(chromium, 
     address, folder = lab
     notebook, pages = executed(heard, drawn)
     nbformat.write(notebook, folder / "executed.ipynb")
-    page, asked = chromium.new_page(viewport={"width": 1200, "height": 900}), []
+    page, asked = chromium.new_page(viewport={"width": 1200, "height": 1400}), []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{address}/lab/tree/executed.ipynb?token={TOKEN}&reset")
     shown = "window.jupyterapp?.shell?.currentWidget?.content"
