@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from prosody.errors import ProsodyError, one_line
 
 WIRE_ID_BASE = 5_000_000
+_INK_TURNS = (1.05 * 0.05) ** 0.5 - 0.05  # luminance on which black and white have the same contrast
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Marker:
 
     token: as written in text. kind: "pause", "pitch" or "emph"; a slot holds one of each at most.
     wire_id: the same in every base model's token streams. meaning: one line for people.
-    color: hex; the seven can be told apart with each colour-vision deficiency, and read on white and on near-black.
+    color: hex; the seven can be told apart with each colour-vision deficiency, and seen on white and on near-black. No
+    colour is dark enough for text on the one and light enough on the other: text stands on it, in `ink`, or beside it.
     """
 
     token: str
@@ -42,18 +44,23 @@ class Marker:
         """The token without its brackets."""
         return self.token[1:-1]
 
+    @property
+    def ink(self) -> str:
+        """Black or white, whichever reads better on a ground of the marker's colour; hex."""
+        return "#000000" if _luminance(self.color) > _INK_TURNS else "#ffffff"
+
 
 MARKERS: tuple[Marker, ...] = tuple(
     Marker(token, kind, WIRE_ID_BASE + i, meaning, color)
     for i, (token, kind, meaning, color) in enumerate(
         (
-            ("<emph>", "emph", "the next word stands out: more pitch movement, louder and longer", "#C00078"),
-            ("<pause_short>", "pause", "a silence of 0.2 to 0.8 seconds here", "#CC8448"),
-            ("<pause_long>", "pause", "a silence of 0.8 seconds or more here", "#906000"),
-            ("<pitch_high>", "pitch", "the next word lies well above the speaker's usual pitch", "#549CB4"),
-            ("<pitch_low>", "pitch", "the next word lies well below the speaker's usual pitch", "#186CA8"),
+            ("<emph>", "emph", "the next word stands out: more pitch movement, louder and longer", "#FC3C84"),
+            ("<pause_short>", "pause", "a silence of 0.2 to 0.8 seconds here", "#CC8400"),
+            ("<pause_long>", "pause", "a silence of 0.8 seconds or more here", "#C0240C"),
+            ("<pitch_high>", "pitch", "the next word lies well above the speaker's usual pitch", "#009CA8"),
+            ("<pitch_low>", "pitch", "the next word lies well below the speaker's usual pitch", "#0060D8"),
             ("<pitch_rising>", "pitch", "the pitch rises through the next word", "#A878FC"),
-            ("<pitch_falling>", "pitch", "the pitch falls through the next word", "#900CFC"),
+            ("<pitch_falling>", "pitch", "the pitch falls through the next word", "#9C3C84"),
         )
     )
 )
@@ -187,6 +194,13 @@ def nearest_to(name: str) -> str:
     if told in _OLDER_SPELLINGS:
         return _OLDER_SPELLINGS[told]
     return _BY_NAME[max(_BY_NAME, key=lambda known: difflib.SequenceMatcher(None, told, known).ratio())].token
+
+
+def _luminance(color: str) -> float:
+    """Relative luminance as WCAG 2.2 defines it, 0 to 1."""
+    shares = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares)
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 class _Source:

@@ -280,11 +280,55 @@ def oklab(rgb):
     return 100 * to_lab @ np.cbrt(lms)
 
 
-def test_colors_can_be_read_and_told_apart():
-    colors = [marker.color for marker in markers.MARKERS]
-    for color in colors:
-        assert contrast(color, "#ffffff") >= 3  # WCAG 2.2, 1.4.11
-        assert contrast(color, "#111111") >= 3  # JupyterLab's dark theme
-    for vision in VISION:
-        seen = [oklab(np.clip(vision @ linear(color), 0, 1)) for color in colors]
-        assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) >= 10
+def lab(rgb):
+    """CIE 1976 L*a*b* of linear sRGB, white point D65."""
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.119192, 0.9503041]]
+    xyz = np.array(to_xyz) @ rgb / [0.95047, 1, 1.08883]
+    x, y, z = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def ciede2000(one, two):
+    """Colour difference of two L*a*b* colours, as Sharma, Wu & Dalal (2005) write it."""
+    (l1, a1, b1), (l2, a2, b2) = one, two
+    mean = (np.hypot(a1, b1) + np.hypot(a2, b2)) / 2
+    a1, a2 = (a * (1.5 - 0.5 * np.sqrt(mean**7 / (mean**7 + 25**7))) for a in (a1, a2))
+    c1, c2 = np.hypot(a1, b1), np.hypot(a2, b2)
+    h1, h2 = (np.degrees(np.arctan2(b, a)) % 360 for a, b in ((a1, b1), (a2, b2)))
+    turn = (h2 - h1 + 180) % 360 - 180 if c1 * c2 else 0.0
+    hue, light, c = (h1 + turn / 2) % 360 if c1 * c2 else h1 + h2, (l1 + l2) / 2, (c1 + c2) / 2
+    waves = ((-0.17, 1, -30), (0.24, 2, 0), (0.32, 3, 6), (-0.2, 4, -63))
+    t = 1 + sum(k * np.cos(np.radians(n * hue + at)) for k, n, at in waves)
+    s_l = 1 + 0.015 * (light - 50) ** 2 / np.sqrt(20 + (light - 50) ** 2)
+    d_c, d_h = (c2 - c1) / (1 + 0.045 * c), 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn / 2)) / (1 + 0.015 * c * t)
+    rotation = -2 * np.sqrt(c**7 / (c**7 + 25**7)) * np.sin(np.radians(60 * np.exp(-(((hue - 275) / 25) ** 2))))
+    return np.sqrt(((l2 - l1) / s_l) ** 2 + d_c**2 + d_h**2 + rotation * d_c * d_h)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "difference"),
+    [  # Sharma, Wu & Dalal (2005), table 1
+        ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
+        ((50, -1, 2), (50, 0, 0), 2.3669),
+        ((50, 2.49, -0.001), (50, -2.49, 0.0011), 7.2195),
+        ((50, 2.5, 0), (61, -5, 29), 22.8977),
+        ((22.7233, 20.0904, -46.694), (23.0331, 14.973, -42.5619), 2.0373),
+        ((90.8027, -2.0831, 1.441), (91.1528, -1.6435, 0.0447), 1.4441),
+    ],
+)
+def test_the_measure_of_difference_is_the_published_one(one, two, difference):
+    assert ciede2000(one, two) == pytest.approx(difference, abs=1e-4)
+
+
+@pytest.mark.parametrize(("vision", "least"), list(zip(VISION, (21, 12.5, 12.5, 12.5), strict=True)))
+def test_colors_can_be_told_apart_with_each_vision(vision, least):
+    seen = [np.clip(vision @ linear(marker.color), 0, 1) for marker in markers.MARKERS]
+    assert min(ciede2000(lab(a), lab(b)) for a, b in itertools.combinations(seen, 2)) >= least
+    assert min(np.linalg.norm(oklab(a) - oklab(b)) for a, b in itertools.combinations(seen, 2)) >= 10
+
+
+@pytest.mark.parametrize("marker", markers.MARKERS, ids=markers.TOKENS)
+def test_colors_are_seen_on_light_and_dark_pages_and_their_ink_reads_on_them(marker):
+    assert contrast(marker.color, "#ffffff") >= 3  # WCAG 2.2, 1.4.11
+    assert contrast(marker.color, "#111111") >= 3  # JupyterLab's dark theme
+    assert contrast(marker.color, marker.ink) >= 4.5  # 1.4.3: text on it

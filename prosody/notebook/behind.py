@@ -62,8 +62,8 @@ def hover(word: Word, heard: tuple[str, ...]) -> str:
         if token not in word.evidence:
             continue
         signs = [sign for sign, slot in (("written", word.markers), ("heard", heard)) if token in slot]
-        row = f"{word.evidence[token]:.2f} {look.text(token)}"
-        row = f'<span style="color:{BY_TOKEN[token].color}">●</span> ' + (f"<b>{row}</b>" if signs else row)
+        row = f"{look.swatch(token)} {word.evidence[token]:.2f}"
+        row = f"<b>{row}</b>" if signs else row
         row += f" ({', '.join(signs)})" if signs else ""
         behind = numbers(token, word.measured)
         rows.append(f"{row}  {behind}" if behind else row)

@@ -34,7 +34,7 @@ def profile_card(profile: Profile | Mapping[str, Any], *, title: str = "The spea
     tiles = _tiles(raw)
     for place, (value, unit) in enumerate(tiles):
         at = {"x": place / len(tiles), "xref": "paper", "yref": "paper", "xanchor": "left", "showarrow": False}
-        figure.add_annotation(text=f"<b>{value}</b>", y=0.86, yanchor="bottom", font={"size": 21}, **at)
+        figure.add_annotation(text=f"<b>{value}</b>", y=0.86, yanchor="bottom", font={"size": 18}, **at)
         figure.add_annotation(text=unit, y=0.86, yanchor="top", align="left", font={"size": 11}, **at)
     figure.update_xaxes(showgrid=True, fixedrange=True)
     return figure.update_layout(margin={"l": 32, "r": 32, "b": 52}, dragmode=False)
@@ -107,7 +107,10 @@ def _add_ruler(figure: go.Figure, median_hz: float | None, spread_st: float | No
             at = {"x": float(np.log10(median_hz * 2 ** (step * spread / 12))), "y": 0.82, "xref": "x", "yref": "y"}
             told = f"{step * spread:+.1f} st".replace("-", "−")
             if step in (-2, 2):
-                figure.add_annotation(text=told, font={"size": 10}, showarrow=False, yanchor="bottom", **at)
+                away = "right" if step < 0 else "left"  # a small spread leaves no room between them
+                figure.add_annotation(
+                    text=told, font={"size": 10}, showarrow=False, yanchor="bottom", xanchor=away, **at
+                )
     at = {"x": float(np.log10(median_hz)), "y": 0.9, "xref": "x", "yref": "y", "showarrow": False, "yanchor": "bottom"}
     figure.add_annotation(text="median", font={"size": 10, "color": look.F0}, **at)
 

@@ -50,7 +50,8 @@ def marker_counts(
     figure.update_layout(barmode="group", bargap=0.3)
     figure.update_yaxes(title_text=look.text(unit), rangemode="tozero")
     look.dress(figure, title="Markers", height=360, legend=reference is not None)
-    return figure.update_xaxes(showgrid=False).update_layout(margin={"b": 64})
+    narrow = [token.replace("_", "_<br>") for token in tokens]
+    return figure.update_xaxes(showgrid=False, tickangle=0, tickvals=tokens, ticktext=narrow, title_text="marker")
 
 
 def segment_lengths(durations: Sequence[float]) -> go.Figure:

@@ -34,7 +34,7 @@ def marker_density(
     starts = np.array([word.start for word in words], dtype=float)
     figure = make_subplots(len(MARKERS) + 1, 1, shared_xaxes=True, vertical_spacing=0.022)
     _add_bars(figure, edges, _rates(starts, edges), look.TEXT, "words", row=1)
-    _label(figure, "words", f"{60 * len(words) / max(duration_s, 1e-3):.0f}", look.TEXT, row=1)
+    _label(figure, "words", f"{60 * len(words) / max(duration_s, 1e-3):.0f}", row=1)
     any_written = any(written)
     for row, marker in enumerate(MARKERS, 2):
         slots = (written, heard) if any_written else (heard,)
@@ -44,18 +44,19 @@ def marker_density(
         if any_written:
             _add_steps(figure, edges, _rates(at[0], edges), marker.color, f"{token} written", row=row)
         means = " / ".join(f"{60 * len(one) / max(duration_s, 1e-3):.1f}" for one in at)
-        _label(figure, token, means, marker.color, row=row)
+        _label(figure, look.swatch(marker.token), means, row=row)
         if not any(map(len, at)):
             figure.update_yaxes(tickvals=[0], row=row, col=1)
     if held_out_from_s is not None:
         _add_held_out(figure, held_out_from_s, duration_s)
     width = f"{edges[1] - edges[0]:g} s" if len(edges) > 2 else "the whole recording"
     what = "line: written, bars: heard; at the right the means" if any_written else "heard; at the right the mean"
-    look.dress(figure, title=f"Markers a minute, each {width} ({what})", height=_ROW_PIXELS * (len(MARKERS) + 1) + 110)
+    look.dress(figure, title=f"Markers a minute, each {width}", height=_ROW_PIXELS * (len(MARKERS) + 1) + 130)
+    figure.update_layout(title={"subtitle": {"text": what, "font": {"size": 12}}})
     axis = {"rangemode": "tozero", "nticks": 3, "fixedrange": True, "tickfont": {"size": 10}}
     figure.update_xaxes(range=[0, round(duration_s, 3)])
     figure.update_xaxes(title_text="time in the recording (s)", row=len(MARKERS) + 1, col=1)
-    return figure.update_yaxes(**axis).update_layout(margin={"l": 150, "r": 84}, bargap=0, barmode="overlay")
+    return figure.update_yaxes(**axis).update_layout(margin={"l": 150, "r": 84, "t": 68}, bargap=0, barmode="overlay")
 
 
 def _edges(duration_s: float) -> np.ndarray:
@@ -96,12 +97,12 @@ def _add_steps(figure: go.Figure, edges: np.ndarray, rates: np.ndarray, color: s
     )
 
 
-def _label(figure: go.Figure, name: str, means: str, color: str, *, row: int) -> None:
+def _label(figure: go.Figure, name: str, means: str, *, row: int) -> None:
     """The row's name at its left, the mean rates at its right."""
     axis = "" if row == 1 else str(row)
     place = {"xref": "paper", "yref": f"y{axis} domain", "y": 0.5, "showarrow": False}
-    figure.add_annotation(text=name, x=0, xanchor="right", xshift=-34, font={"color": color, "size": 12}, **place)
-    figure.add_annotation(text=means, x=1, xanchor="left", xshift=8, font={"color": look.TEXT, "size": 11}, **place)
+    figure.add_annotation(text=name, x=0, xanchor="right", xshift=-34, font={"size": 12}, **place)
+    figure.add_annotation(text=means, x=1, xanchor="left", xshift=8, font={"size": 11}, **place)
 
 
 def _add_held_out(figure: go.Figure, start_s: float, end_s: float) -> None:

@@ -14,11 +14,12 @@ from prosody.notebook import look
 if TYPE_CHECKING:
     from prosody.lm.insight import Change
 
-_PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a7a7a")  # Okabe and Ito (2008)
+_PALETTE = ("#0072b2", "#c65800", "#00876c", "#b4609a", "#9a7000", "#3a8fc4", "#7a7a7a")  # 3:1 on light and dark
 _SYMBOLS = ("circle", "square", "diamond", "x", "cross", "triangle-up", "star")
 _LETTER_PIXELS, _ROWS_PIXELS = 7, 330  # of a label; of the plot of rows, its height
 _ROOM = 0.15  # beside the outermost rows, of their extent
 _GAP = 0.45  # between two boxes, of the longest side
+_MOST_SUMS, _LINE_PIXELS = 4, 16
 _THINNEST = 0.03  # of a picture's side, so that a rank of 2 can be seen beside 768 columns
 
 
@@ -31,33 +32,37 @@ def lora_picture(changes: Sequence[Change]) -> go.Figure:
     one = max(changes, key=lambda change: change.n_out * change.n_in)
     longest = max(one.n_out, one.n_in)
     high, wide, thin = one.n_out / longest, one.n_in / longest, max(one.r / longest, _THINNEST)
-    whole = f"{one.n_out} × {one.n_in} = {one.n_out * one.n_in:,}"
+    whole = f"{one.n_out} × {one.n_in}<br>= {one.n_out * one.n_in:,}"
     parts = [
         ("W, frozen", wide, high, look.TEXT, whole, "+ α/r ·"),
-        ("B", thin, high, look.F0, f"{one.n_out} × {one.r} = {one.n_out * one.r:,}", "·"),
-        ("A", wide, thin, look.ACCENT, f"{one.r} × {one.n_in} = {one.r * one.n_in:,}", "="),
-        ("what the layer uses", wide, high, look.WAVE, f"{one.n_out} × {one.n_in}", ""),
+        ("B", thin, high, look.F0, f"{one.n_out} × {one.r}<br>= {one.n_out * one.r:,}", "·"),
+        ("A", wide, thin, look.ACCENT, f"{one.r} × {one.n_in}<br>= {one.r * one.n_in:,}", "="),
+        ("what the<br>layer uses", wide, high, look.WAVE, f"{one.n_out} × {one.n_in}", ""),
     ]
     left = 0.0
     for name, width, height, color, shape, sign in parts:
         x, y = [left, left + width, left + width, left, left], [0, 0, -height, -height, 0]
         figure.add_scatter(
             x=x, y=y, fill="toself", fillcolor=color, opacity=0.55, mode="lines", line={"color": color, "width": 1},
-            name=name, hoverinfo="text", text=f"{name}: {shape} numbers",
+            name=name.replace("<br>", " "), hoverinfo="text", text=f"{name}: {shape} numbers".replace("<br>", " "),
         )  # fmt: skip
         text = {"showarrow": False, "font": {"color": look.TEXT, "size": 12}}
         label = f"<b>{name}</b><br>{shape}"
         figure.add_annotation(x=left + width / 2, y=0.03, text=label, yanchor="bottom", **text)
         left += width + _GAP
-        text["font"]["size"] = 18
+        text["font"]["size"] = 15
         figure.add_annotation(x=left - _GAP / 2, y=-high / 2, text=sign, **text)
     figure.add_annotation(
-        x=0, y=-high - 0.04, text=_where(changes, one), showarrow=False, xanchor="left", yanchor="top",
+        x=0, y=-high - 0.04, text=_where(changes, one), showarrow=False, xanchor="left", yanchor="top", align="left",
         font={"color": look.TEXT},
     )  # fmt: skip
     figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False, scaleanchor="x", range=[-max(high, 0.4) - 0.25, 0.35])
-    return look.dress(figure, title=_sum(changes), height=400)
+    figure.update_yaxes(visible=False, scaleanchor="x", constraintoward="top", range=[-max(high, 0.4) - 0.25, 0.35])
+    total, sums = f"{sum(change.numbers for change in changes):,} numbers to learn", _sums(changes)
+    look.dress(figure, title=total, height=400 + _LINE_PIXELS * (len(sums) - 1))
+    worked_out = {"text": look.lines(sums), "font": {"size": 12}}
+    figure.update_layout(title={"subtitle": worked_out, "yanchor": "top", "y": 0.97})
+    return figure.update_layout(margin={"t": 56 + _LINE_PIXELS * len(sums)})
 
 
 def _where(changes: Sequence[Change], drawn: Change) -> str:
@@ -66,18 +71,17 @@ def _where(changes: Sequence[Change], drawn: Change) -> str:
     layers = sorted({change.layer for change in changes})
     where = f"{len(layers)} layers ({layers[0]} to {layers[-1]})" if len(layers) > 1 else f"layer {layers[0]}"
     names = look.text(", ".join(targets))
-    return f"Drawn: {look.text(drawn.target)}. Such a pair stands beside {names} in {where}."
+    return f"Drawn: {look.text(drawn.target)}. Such a pair stands beside<br>{names}<br>in {where}."
 
 
-def _sum(changes: Sequence[Change]) -> str:
-    """How many numbers are trained, worked out: for each shape B's and A's, times how often it is there."""
+def _sums(changes: Sequence[Change]) -> list[str]:
+    """What is trained, worked out in lines: for each shape B's and A's numbers, times how often it is there."""
     shapes: dict[tuple[int, int, int], int] = {}
     for one in changes:
         shapes[one.n_out, one.n_in, one.r] = shapes.get((one.n_out, one.n_in, one.r), 0) + 1
     parts = [f"{n} × ({out} × {r} + {r} × {into})" for (out, into, r), n in shapes.items()]
-    total = sum(one.numbers for one in changes)
-    shown = " + ".join(parts[:3]) + (" + …" if len(parts) > 3 else "")
-    return f"{shown} = {total:,} numbers to learn"
+    shown = parts[:_MOST_SUMS] + ["…"] * (len(parts) > _MOST_SUMS)
+    return ["+ " * (k > 0) + " + ".join(shown[k : k + 2]) for k in range(0, len(shown), 2)]
 
 
 def change_by_layer(changes: Sequence[Change]) -> go.Figure:
@@ -120,7 +124,7 @@ def rows_moved(rows: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> g
             mode="lines+markers+text",
             text=["", name],
             textposition=side,
-            textfont={"color": color},
+            textfont={"color": look.TEXT},
             line={"color": color, "width": 1.5},
             marker={"color": color, "size": [7, 11], "symbol": ["circle-open", "circle"]},
             hovertemplate=[f"{name} before<extra></extra>", f"{name} after<extra></extra>"],

@@ -10,34 +10,46 @@ import plotly.graph_objects as go
 
 from prosody.markers import BY_TOKEN
 
-TEXT = "#7a7a7a"  # about 4.3:1 on white and on JupyterLab's dark page
+TEXT = "#7a7a7a"  # 4.3:1 on white, 4.4:1 on JupyterLab's dark page; more on both, no colour has (at best 4.35)
 GRID = "rgba(128,128,128,0.22)"
 WAVE = "#6f8fae"
 F0 = "#00876c"
 BAND = "rgba(0,135,108,0.2)"  # F0's, for a stretch of it
 ENERGY = "#8a7a3c"
-ACCENT = "#d55e00"
+ACCENT = "#c65800"
 SHADES = ("rgba(24,108,168,0.13)", "rgba(204,132,72,0.16)")
 PAUSE_SHADE = "rgba(128,128,128,0.18)"
 HOVER = {"bgcolor": "#ffffff", "bordercolor": "#999999", "font": {"color": "#333333", "size": 12}, "align": "left"}
 
+SYMBOLS = {  # of the markers, a second channel beside colour
+    "<emph>": "star",
+    "<pause_short>": "hourglass-open",
+    "<pause_long>": "hourglass",
+    "<pitch_high>": "triangle-up",
+    "<pitch_low>": "triangle-down",
+    "<pitch_rising>": "line-ne-open",
+    "<pitch_falling>": "line-nw-open",
+}
 MAX_POINTS = 4000  # of a curve
-PAGE_PIXELS = 900  # of plot, on the narrowest page that labels are laid out for
+PAGE_PIXELS = 500  # of plot, on the narrowest page that labels are laid out for: 640 pixels
+_LETTER_PIXELS, _SIGN_PIXELS, _ROW_PIXELS = 7, 55, 19  # of a legend
 
 
 def dress(figure: go.Figure, *, title: str, height: int, legend: bool = False) -> go.Figure:
     """Give a figure the common look: transparent, mid-tone text, the legend below, no template in its JSON.
 
-    height: pixels. legend: whether to show one.
+    height: pixels. legend: whether to show one of what is drawn so far; where it takes more than a row on the narrowest
+    page, the figure grows by the others.
     """
+    more = _ROW_PIXELS * (_legend_rows(figure) - 1) if legend else 0
     figure.update_layout(
         template="none",
-        height=height,
+        height=height + more,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": TEXT, "size": 12, "family": "system-ui, sans-serif"},
-        margin={"l": 64, "r": 24, "t": 48 if title else 20, "b": 88 if legend else 56},
-        hoverlabel={"align": "left"},
+        margin={"l": 64, "r": 24, "t": 48 if title else 20, "b": 88 + more if legend else 56},
+        hoverlabel=HOVER,
         showlegend=legend,
         legend={
             "orientation": "h",
@@ -63,6 +75,18 @@ def text(raw: str) -> str:
 def lines(rows: Iterable[str]) -> str:
     """Rows of a hover text."""
     return "<br>".join(rows)
+
+
+def _legend_rows(figure: go.Figure) -> int:
+    """How many rows the legend takes on the narrowest page, where it stands in columns as wide as its longest entry."""
+    names = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
+    widest = max((_LETTER_PIXELS * len(html.unescape(name)) + _SIGN_PIXELS for name in names), default=1)
+    return max(1, -(-len(names) // max(1, PAGE_PIXELS // widest)))
+
+
+def swatch(token: str) -> str:
+    """A marker's name in the text's colour, after a square in its own: only grey text reads on all pages."""
+    return f'<span style="color:{BY_TOKEN[token].color}">■</span> {text(token)}'
 
 
 def meaning(token: str) -> str:

@@ -11,6 +11,7 @@ from prosody.notebook.lesson import change_by_layer, lora_picture, rows_moved
 from prosody.notebook.recording import recording_overview
 from prosody.notebook.segment import segment_view
 from prosody.notebook.show import marked_ansi, marked_html, side_by_side
+from prosody.notebook.spectrogram import spectrogram
 from prosody.notebook.style_fidelity import style_fidelity
 from prosody.notebook.survival import survival_figure, survival_table
 from prosody.notebook.tables import (
@@ -42,6 +43,7 @@ __all__ = [
     "segment_view",
     "side_by_side",
     "slots_table",
+    "spectrogram",
     "style_fidelity",
     "support_chart",
     "survival_figure",

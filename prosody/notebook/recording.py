@@ -50,7 +50,7 @@ def recording_overview(
     _add_energy(figure, energy_db, hop_s, threshold_db)
     _add_segments(figure, spans, 1.14 * peak, duration_s)
     if words:
-        _add_words(figure, words, row=3)
+        _add_words(figure, words, duration_s, row=3)
     title = f"The recording: {duration_s / 60:.1f} min in {len(spans)} segments"
     title += f", {len(words)} words (zoom in to read them)" if words else ""
     look.dress(figure, title=title, height=580 if words else 460, legend=bool(words))
@@ -108,7 +108,7 @@ def _add_segments(figure: go.Figure, spans: Sequence[Span], y: float, duration_s
     )
 
 
-def _add_words(figure: go.Figure, words: Sequence[Word], *, row: int) -> None:
+def _add_words(figure: go.Figure, words: Sequence[Word], duration_s: float, *, row: int) -> None:
     """The words in three lanes by turns: a stroke for the time, over it a clear bar to the next word of the lane.
 
     Plotly writes a bar's text only where it fits, and looks again on every zoom; that is what makes the words appear.
@@ -122,7 +122,7 @@ def _add_words(figure: go.Figure, words: Sequence[Word], *, row: int) -> None:
         color = BY_TOKEN[tokens[0]].color if tokens else look.TEXT
         common = {"legendgroup": name, "name": name, "row": row, "col": 1}
         _add_strokes(figure, words, groups[tokens], color, showlegend=name not in shown, **common)
-        _add_labels(figure, words, groups[tokens], color, tokens, **common)
+        _add_labels(figure, words, groups[tokens], tokens, duration_s, **common)
         shown.add(name)
     figure.update_layout(barmode="overlay")
     axis = {"range": [-_LANES + 0.4, 0.5], "showticklabels": False, "showgrid": False, "fixedrange": True}
@@ -144,12 +144,13 @@ def _add_labels(
     figure: go.Figure,
     words: Sequence[Word],
     chosen: Sequence[int],
-    color: str,
     tokens: Sequence[str],
+    duration_s: float,
     **options: Any,
 ) -> None:
     starts = np.array([word.start for word in words] + [words[-1].end + 2] * _LANES)
-    room = np.array([min(starts[i + _LANES] - starts[i], words[i].end - starts[i] + 2) for i in chosen])
+    ends = [min(starts[i + _LANES], words[i].end + 2, max(duration_s, words[i].end)) for i in chosen]
+    room = np.array(ends) - starts[chosen]
     rows = ["<b>%{text}</b>  %{base:.2f} to %{customdata:.2f} s", *(look.meaning(token) for token in tokens)]
     figure.add_bar(
         orientation="h",
@@ -162,10 +163,9 @@ def _add_labels(
         textposition="inside",
         insidetextanchor="start",
         textangle=0,
-        insidetextfont={"color": color, "size": 12},
+        insidetextfont={"color": look.TEXT, "size": 12},
         customdata=np.array([words[i].end for i in chosen], dtype=np.float32),
         hovertemplate=look.lines(rows) + "<extra></extra>",
-        hoverlabel={"bgcolor": color, "font": {"color": "white"}},
         showlegend=False,
         **options,
     )

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from prosody.dataset import Segment, Word
-from prosody.markers import BY_TOKEN, MARKERS
 from prosody.notebook import look
-from prosody.notebook.behind import hover
+from prosody.notebook.words import LANE_PIXELS, add_words, lanes_of
 from prosody.speech.audio import Audio
 from prosody.speech.detect import decide
 from prosody.speech.measure import Tracks
 from prosody.speech.profile import Profile
 
-_SYMBOLS = {  # a second channel beside colour
-    "<emph>": "star",
-    "<pause_short>": "hourglass-open",
-    "<pause_long>": "hourglass",
-    "<pitch_high>": "triangle-up",
-    "<pitch_low>": "triangle-down",
-    "<pitch_rising>": "line-ne-open",
-    "<pitch_falling>": "line-nw-open",
-}
-_MOST_LANES = 4
-_LANE_PIXELS = 62
 _F0_PIXELS, _ENERGY_PIXELS, _WAVE_PIXELS = 200, 100, 90
 _NO_F0_PIXELS = 40
-_ABOVE, _BELOW, _STROKE = 0.3, -0.36, -0.19  # in lanes, from a word's middle
 _MIN_PAUSE_S = 0.2
 _FLOOR_DB = -90.0
 _BELOW_THRESHOLD_DB = 20.0  # how much of the silence is shown
-
-Place = Callable[[float], float]
 
 
 def segment_view(
@@ -49,15 +34,14 @@ def segment_view(
     """
     start_s, end_s = segment.start, segment.end
     words, heard = segment.words, [decide(word.evidence) for word in segment.words]
-    lanes = _lanes(words, end_s - start_s)
+    lanes = lanes_of(words, end_s - start_s)
     median_hz = speaker.f0_median_hz if speaker is not None else tracks.f0_median_hz
     median_hz = median_hz if median_hz is not None and np.isfinite(median_hz) else None
     f0_pixels = _F0_PIXELS if median_hz else _NO_F0_PIXELS
-    heights = [_LANE_PIXELS * (max(lanes, default=0) + 1), f0_pixels, _ENERGY_PIXELS, _WAVE_PIXELS]
+    heights = [LANE_PIXELS * (max(lanes, default=0) + 1), f0_pixels, _ENERGY_PIXELS, _WAVE_PIXELS]
     specs = [[{}], [{"secondary_y": True}], [{}], [{}]]
     figure = make_subplots(4, 1, shared_xaxes=True, vertical_spacing=0.025, row_heights=heights, specs=specs)
-    _add_words(figure, words, heard, lanes)
-    _add_markers(figure, words, heard, lanes, start_s, end_s - start_s)
+    add_words(figure, words, heard, lanes, (start_s, end_s))
     if median_hz:
         _add_f0(figure, tracks, median_hz, (speaker.f0_spread_st or 0.0) if speaker else 0.0, (start_s, end_s))
     else:
@@ -74,101 +58,6 @@ def segment_view(
     if any(word.evidence for word in words):
         _note(figure, "above a word: written · below: heard · point at a word for its evidence", y=1.0, yref="paper")
     return figure.update_layout(margin={"r": 64}, hoverdistance=30, hoverlabel=look.HOVER)
-
-
-def _seconds(pixels: float, duration_s: float) -> float:
-    return pixels * duration_s / look.PAGE_PIXELS
-
-
-def _lanes(words: Sequence[Word], duration_s: float) -> list[int]:
-    """A lane for each word so that no two words run into each other."""
-    widths = [_seconds(7.2 * len(word.text) + 10, duration_s) for word in words]
-    return look.lanes([_middle(word) for word in words], widths, most=_MOST_LANES)
-
-
-def _middle(word: Word) -> float:
-    return (word.start + word.end) / 2
-
-
-def _acting(slot: Sequence[str]) -> list[str]:
-    """The markers that act on the word itself."""
-    return [token for token in slot if BY_TOKEN[token].kind != "pause"]
-
-
-def _add_words(
-    figure: go.Figure, words: Sequence[Word], heard: Sequence[tuple[str, ...]], lanes: Sequence[int]
-) -> None:
-    """Each word in its lane over a stroke for its time, in the colour of its first marker."""
-    figure.add_scatter(
-        x=[x for word in words for x in (round(word.start, 3), round(word.end, 3), None)],
-        y=[y for lane in lanes for y in (_STROKE - lane, _STROKE - lane, None)],
-        mode="lines",
-        line={"color": look.TEXT, "width": 1},
-        opacity=0.6,
-        hoverinfo="skip",
-        showlegend=False,
-        row=1,
-        col=1,
-    )
-    first = [next(iter(_acting(word.markers)), None) for word in words]
-    figure.add_scatter(
-        x=[round(_middle(word), 3) for word in words],
-        y=[-lane for lane in lanes],
-        mode="text",
-        text=[f"<b>{look.text(w.text)}</b>" if t else look.text(w.text) for w, t in zip(words, first, strict=True)],
-        textfont={"color": [BY_TOKEN[token].color if token else look.TEXT for token in first], "size": 12},
-        hovertext=[hover(word, slot) for word, slot in zip(words, heard, strict=True)],
-        hovertemplate="%{hovertext}<extra></extra>",
-        showlegend=False,
-        row=1,
-        col=1,
-    )
-    lowest = -max(lanes, default=0) - 0.6
-    figure.update_yaxes(visible=False, range=[lowest, 0.62], fixedrange=True, row=1, col=1)
-
-
-def _add_markers(
-    figure: go.Figure,
-    words: Sequence[Word],
-    heard: Sequence[tuple[str, ...]],
-    lanes: Sequence[int],
-    start_s: float,
-    duration_s: float,
-) -> None:
-    """A symbol over the word for a marker that is written, under it for one that is heard; a pause stands in its gap.
-
-    One entry in the legend shows and hides a marker's symbols, above and below.
-    """
-    places: dict[str, list[tuple[float, float, str]]] = {}
-    for i, word in enumerate(words):
-        told = hover(word, heard[i])
-        gap = ((words[i - 1].end if i else start_s) + word.start) / 2
-        for slot, height in ((word.markers, _ABOVE), (heard[i], _BELOW)):
-            acting = _acting(slot)
-            for token in slot:
-                if token in acting:
-                    aside = acting.index(token) - (len(acting) - 1) / 2
-                    at = _middle(word) + _seconds(16 * aside, duration_s), height - lanes[i]
-                else:
-                    at = gap, height
-                places.setdefault(token, []).append((round(at[0], 3), at[1], told))
-    for marker in MARKERS:
-        if marker.token not in places:
-            continue
-        x, y, told = zip(*places[marker.token], strict=True)
-        symbol = _SYMBOLS[marker.token]
-        line = {"color": marker.color, "width": 3 if symbol.startswith("line") else 1.2}
-        figure.add_scatter(
-            x=x,
-            y=y,
-            mode="markers",
-            name=look.text(marker.token),
-            marker={"color": marker.color, "symbol": symbol, "size": 11, "line": line},
-            hovertext=told,
-            hovertemplate="%{hovertext}<extra></extra>",
-            row=1,
-            col=1,
-        )
 
 
 def _add_f0(figure: go.Figure, tracks: Tracks, median_hz: float, spread_st: float, ends: tuple[float, float]) -> None:

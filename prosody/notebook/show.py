@@ -78,15 +78,17 @@ def _parsed(marked: str | MarkedText) -> MarkedText:
 def marker_html(token: str) -> str:
     """One marker as a label in its colour, its meaning as a tooltip."""
     marker = BY_TOKEN[token]
-    style = f"background:{marker.color};color:#fff;border-radius:3px;padding:0 0.3em 0.15em;font:0.8em monospace"
+    ground = f"background:{marker.color};color:{marker.ink}"
+    style = f"{ground};border-radius:3px;padding:0 0.3em 0.15em;font:0.8em monospace"
     return f'<span style="{style}" title="{html.escape(marker.meaning)}">{html.escape(token)}</span>'
 
 
 def _marker_ansi(token: str, color: bool) -> str:
     if not color:
         return token
-    red, green, blue = (int(BY_TOKEN[token].color[i : i + 2], 16) for i in (1, 3, 5))
-    return f"\x1b[38;2;{red};{green};{blue}m{token}\x1b[0m"
+    marker = BY_TOKEN[token]
+    ground, ink = (";".join(str(int(one[i : i + 2], 16)) for i in (1, 3, 5)) for one in (marker.color, marker.ink))
+    return f"\x1b[48;2;{ground};38;2;{ink}m{token}\x1b[0m"
 
 
 def _harmless(text: str) -> str:

@@ -16,7 +16,7 @@ from prosody.markers import MARKERS
 from prosody.notebook import look
 
 _PIXELS = {"distance": 190, "rates": 230, "places": 170, "pauses": 190}
-_GAP_PIXELS, _TOP_PIXELS, _BOTTOM_PIXELS = 82, 96, 92
+_GAP_PIXELS, _TOP_PIXELS, _BOTTOM_PIXELS = 86, 96, 124
 _LEFT_PIXELS = 158
 _LABEL_LETTERS = 23  # that fit into it
 _SHIFT = 0.17  # of a row or column: the answers' points to one side, the speaker's to the other
@@ -175,9 +175,9 @@ def _add_places(figure: go.Figure, found: Fidelity, *, row: int) -> None:
                 error_x=_bars([one for *_, one in known], marker.color),
                 hovertemplate=f"{look.text(marker.token)}<br>%{{text}}<extra></extra>", row=row, col=col,
             )  # fmt: skip
-        name = {"text": look.text(marker.name).replace("_", "_<br>"), "font": {"size": 11, "color": marker.color}}
+        name = {"text": look.swatch(marker.token).replace("_", "_<br>"), "font": {"size": 11}}
         axis = {"range": [-12, 112], "tickvals": [0, 50, 100], "tickfont_size": 10, "tickangle": 0}
-        figure.update_xaxes(title=name, **axis, row=row, col=col)
+        figure.update_xaxes(title=name, title_standoff=16, **axis, row=row, col=col)
         labels = list(FEATURES) if col == 1 else [""] * len(FEATURES)
         figure.update_yaxes(tickvals=rows, ticktext=labels, range=[-0.6, len(FEATURES) - 0.4], row=row, col=col)
 

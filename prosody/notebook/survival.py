@@ -222,7 +222,7 @@ def _hover(one: Mapping[str, Any]) -> str:
 def _heading(figure: go.Figure, row: int, token: str, own: Sequence[Mapping[str, Any]]) -> None:
     """The marker's name, how many survive and its median effect, above its row."""
     alive, unplaced = sum(one["survives"] for one in own), sum(one["value"] is None for one in own)
-    name = f'<b><span style="color:{BY_TOKEN[token].color}">{look.text(token)}</span></b>'
+    name = f"<b>{look.swatch(token)}</b>"
     told = effect_told(token, own)
     parts = [f"{name}  {alive} of {len(own)} survive", *([f"effect {told}"] if told else [])]
     parts += [f"{unplaced} without a measurement"] if unplaced else []

@@ -196,7 +196,8 @@ def test_ansi_is_the_text_in_colour():
     shown = plots.marked_ansi(TEXT)
     assert re.sub(r"\x1b\[[\d;]*m", "", shown) == TEXT == plots.marked_ansi(TEXT, color=False)
     assert shown.count("\x1b[0m") == 4
-    assert "\x1b[38;2;192;0;120m<emph>\x1b[0m" in shown
+    red, green, blue = (int(markers.BY_TOKEN["<emph>"].color[i : i + 2], 16) for i in (1, 3, 5))
+    assert f"\x1b[48;2;{red};{green};{blue};38;2;" in shown
 
 
 @pytest.mark.parametrize("color", [True, False])

@@ -93,7 +93,7 @@ def test_pointing_at_a_word_tells_each_evidence_and_the_numbers_behind_it(view):
     assert len(told) == 1 + len(TOKENS)
     by_token = {token: row for token in TOKENS for row in told[1:] if look.text(token) in row}
     assert "(written, heard)" in by_token["<emph>"] and "f0 range 5.0 st, energy +2.0 dB" in by_token["<emph>"]
-    assert "0.80 &lt;pitch_falling&gt;</b> (heard)  f0 slope −4.2 st" in by_token["<pitch_falling>"]
+    assert "&lt;pitch_falling&gt; 0.80</b> (heard)  f0 slope −4.2 st" in by_token["<pitch_falling>"]
     assert "(written)" in by_token["<pitch_rising>"] and "silence 0.80 s" in by_token["<pause_long>"]
     assert "no f0" in words.hovertext[2]
 

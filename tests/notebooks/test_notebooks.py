@@ -65,7 +65,7 @@ def test_the_run_is_ok_and_its_record_whole(stages, name):
     code = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]
     assert all(cell["execution_count"] for cell in code)
     assert str(record.root()) not in (run.folder / "notebook.ipynb").read_text(encoding="utf-8")
-    assert (run.folder / "notebook.ipynb").stat().st_size < 20e6
+    assert (run.folder / "notebook.ipynb").stat().st_size < 2e6
 
 
 @pytest.mark.parametrize(("stage", "before"), record.UPSTREAM.items())
