@@ -3,7 +3,7 @@
 PYTHON ?= python3
 P ?=
 
-.PHONY: help setup demo test lab segment prepare train generate runs sample lint lock clean
+.PHONY: help setup demo test lab segment prepare train generate runs sample lint hooks lock clean
 
 help:
 	@$(PYTHON) -m prosody --help
@@ -11,7 +11,7 @@ help:
 demo segment prepare train generate:
 	@$(PYTHON) -m prosody $@ $(P)
 
-setup test lab runs lint lock clean:
+setup test lab runs lint hooks lock clean:
 	@$(PYTHON) -m prosody $@ $(P)
 
 # The built-in corpus as files: make sample DIR=corpus

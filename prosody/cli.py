@@ -48,6 +48,7 @@ _COMMANDS = (
     ("setup", "house", NOTHING, "install everything into .venv (or the active conda environment)", "setup"),
     ("test", "house", MAKE, "run the tests (--slow: those left out by default; --all; others are pytest's)", "test -x"),
     ("lint", "house", MAKE, "check the code, and that notebooks are stored without outputs", "lint"),
+    ("hooks", "house", READY, "let git strip, show and merge notebooks by cell, in this clone", "hooks --off"),
     ("lock", "house", NOTHING, "resolve the requirements anew, with the program uv", "lock"),
     ("clean", "house", NOTHING, "remove caches and what was built; runs and .venv stay", "clean"),
 )
@@ -141,6 +142,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("-p", dest="pairs", nargs=2, action="append", metavar=("NAME", "VALUE"), help="one parameter")
     if name == "setup":
         add("--torch-index", metavar="URL", help="take torch from this package index, for another build of it")
+    if name == "hooks":
+        add("--off", action="store_true", help="take it back")
     if name == "sample":
         add("folder", metavar="DIR")
         add("--answers", type=int, metavar="N", help="only the first N answers")
