@@ -3,7 +3,7 @@
 PYTHON ?= python3
 P ?=
 
-.PHONY: help setup demo test lab segment prepare train generate runs sample lint hooks lock clean
+.PHONY: help setup demo test lab segment prepare train generate runs report sample lint hooks lock clean
 
 help:
 	@$(PYTHON) -m prosody --help
@@ -13,6 +13,11 @@ demo segment prepare train generate:
 
 setup test lab runs lint hooks lock clean:
 	@$(PYTHON) -m prosody $@ $(P)
+
+# One page of a run: make report RUN=latest
+RUN ?= latest
+report:
+	@$(PYTHON) -m prosody report $(RUN) $(P)
 
 # The built-in corpus as files: make sample DIR=corpus
 DIR ?= corpus

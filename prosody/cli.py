@@ -28,6 +28,7 @@ _COMMANDS = (
     ("generate", "runs", MAKE, "compose, mark and speak an answer", "generate seed=3"),
     ("run", "runs", MAKE, "run any notebook, recorded", "run notebooks/01_segment.ipynb -p max_segment_s 10"),
     ("runs", "runs", READY, "list the recorded runs", "runs --json"),
+    ("report", "report", READY, "write a run as one page with its figures and sounds", "report latest -o run.html"),
     ("lab", "house", MAKE, "open JupyterLab on the notebooks (options are JupyterLab's)", "lab --no-browser"),
     ("sample", "speech", READY, "write the built-in corpus: audio, transcript, truth, questions", "sample corpus"),
     ("check", "speech", READY, "look at a recording and its transcript before any work", "check talk.wav talk.txt"),
@@ -142,6 +143,9 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("-p", dest="pairs", nargs=2, action="append", metavar=("NAME", "VALUE"), help="one parameter")
     if name == "setup":
         add("--torch-index", metavar="URL", help="take torch from this package index, for another build of it")
+    if name == "report":
+        add("run", metavar="RUN", help="a run's id or the start of it, its folder, a stage for its latest, or latest")
+        add("-o", "--out", metavar="FILE.html", help="write it there (default: report.html in the run's folder)")
     if name == "hooks":
         add("--off", action="store_true", help="take it back")
     if name == "sample":
@@ -186,7 +190,20 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         _adapter_option(command)
     if name == "bench":
         _bench_options(command)
-    if name in ("runs", "pauses", "align", "detect", "corpus", "calibrate", "listen", "speak", "bench", "estimate"):
+    printed = (
+        "runs",
+        "report",
+        "pauses",
+        "align",
+        "detect",
+        "corpus",
+        "calibrate",
+        "listen",
+        "speak",
+        "bench",
+        "estimate",
+    )
+    if name in printed:
         _json_option(command)
 
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from prosody.lm.train import Epoch
 
 
+_LOSSES = ("train/loss", "val/loss")
+
+
 class Board:
     """Writes events to a folder; made by `board`."""
 
@@ -60,3 +63,23 @@ def board(folder: Path) -> Iterator[Board]:
         yield opened
     finally:
         opened.close()
+
+
+def losses(folder: Path) -> tuple[list[tuple[int, float]], list[tuple[int, float]], str]:
+    """What the events in a folder tell of the loss, also of a training that goes on or was cut short.
+
+    Returns (step, loss) of every step, (step, loss) held out after every epoch, and what is damaged ("" if nothing is);
+    no events are no damage.
+    """
+    if not any(folder.glob("*tfevents*")):
+        return [], [], ""
+    from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator
+
+    events = EventAccumulator(str(folder), size_guidance={SCALARS: 0})
+    try:
+        events.Reload()
+    except Exception as error:  # each kind of damage has its own, from several libraries
+        return [], [], f"its events cannot be read ({type(error).__name__})"
+    known = events.Tags()["scalars"]
+    train, held_out = ([(e.step, e.value) for e in events.Scalars(n)] if n in known else [] for n in _LOSSES)
+    return train, held_out, ""

@@ -13,6 +13,8 @@ from prosody.markers import BY_TOKEN, MarkedText, MarkedWord
 if TYPE_CHECKING:
     from IPython.display import HTML
 
+_WHITE_READS_BELOW = 1.05 / 4.5 - 0.05  # luminance of a ground: white on it has a contrast of 4.5 there
+
 
 def marked_html(marked: str | MarkedText) -> str:
     """Marked text as one HTML block, each marker a label in its colour, its meaning as a tooltip; all text is escaped.
@@ -78,8 +80,22 @@ def _parsed(marked: str | MarkedText) -> MarkedText:
 def marker_html(token: str) -> str:
     """One marker as a label in its colour, its meaning as a tooltip."""
     marker = BY_TOKEN[token]
-    style = f"background:{marker.color};color:#fff;border-radius:3px;padding:0 0.3em 0.15em;font:0.8em monospace"
+    style = (
+        f"background:{marker.color};color:{ink(token)};border-radius:3px;padding:0 0.3em 0.15em;font:0.8em monospace"
+    )
     return f'<span style="{style}" title="{html.escape(marker.meaning)}">{html.escape(token)}</span>'
+
+
+def ink(token: str) -> str:
+    """The colour of text on a marker's colour, white or black: whichever reads at a contrast of 4.5 and more."""
+    return "#fff" if _luminance(BY_TOKEN[token].color) < _WHITE_READS_BELOW else "#000"
+
+
+def _luminance(color: str) -> float:
+    """Relative luminance of a hex colour, 0..1, as WCAG 2 reckons it."""
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _marker_ansi(token: str, color: bool) -> str:
