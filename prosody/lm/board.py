@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,21 +65,20 @@ def board(folder: Path) -> Iterator[Board]:
         opened.close()
 
 
-def losses(folder: Path) -> tuple[list[tuple[int, float]], list[tuple[int, float]], str]:
+def losses(folder: Path) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
     """What the events in a folder tell of the loss, also of a training that goes on or was cut short.
 
-    Returns (step, loss) of every step, (step, loss) held out after every epoch, and what is damaged ("" if nothing is);
-    no events are no damage.
+    Returns (step, loss) of every step, and (step, loss) held out after every epoch; nothing where nothing can be read.
     """
     if not any(folder.glob("*tfevents*")):
-        return [], [], ""
+        return [], []
     from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={SCALARS: 0})
-    try:
+    with suppress(
+        Exception
+    ):  # of damage, which each library on the way tells in its own manner; what came before stays
         events.Reload()
-    except Exception as error:  # each kind of damage has its own, from several libraries
-        return [], [], f"its events cannot be read ({type(error).__name__})"
-    known = events.Tags()["scalars"]
+    known = events.Tags()[SCALARS]
     train, held_out = ([(e.step, e.value) for e in events.Scalars(n)] if n in known else [] for n in _LOSSES)
-    return train, held_out, ""
+    return train, held_out

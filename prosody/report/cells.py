@@ -34,7 +34,7 @@ class Figures:
             return '<p class="note">A figure stood here; it is damaged.</p>'
         layout = figure.get("layout")
         layout = layout if isinstance(layout, Mapping) else {}
-        self.data.append({"data": figure["data"], "layout": layout})
+        self.data.append(_without_addresses({"data": figure["data"], "layout": layout}))
         title = layout.get("title")
         label = title.get("text") if isinstance(title, Mapping) else title
         label = html.escape(html.unescape(str(label)) if label else name or "Figure", quote=True)
@@ -77,6 +77,14 @@ def outputs_html(outputs: Iterable[Any], name: str, figures: Figures) -> str:
         else:
             parts += [_error(one) if one.get("output_type") == "error" else _shown(one, name, figures) for one in group]
     return "\n".join(filter(None, parts))
+
+
+def _without_addresses(value: Any) -> Any:
+    """A figure without the addresses of pictures that it would fetch."""
+    if isinstance(value, Mapping):
+        kept = {k: v for k, v in value.items() if k != "source" or not isinstance(v, str) or v.startswith("data:")}
+        return {str(k): _without_addresses(v) for k, v in kept.items()}
+    return [_without_addresses(one) for one in value] if isinstance(value, list) else value
 
 
 def _code(cell: Mapping[str, Any], number: int, source: str) -> str:

@@ -85,9 +85,9 @@ def _training(run: Contents, figures: Figures) -> str:
     if isinstance(by_marker, Mapping) and by_marker:
         parts.append(table("F1 by marker, held out", ("marker", "F1"), by_marker.items()))
     parts = [beside(parts)]
-    train, held_out, damage = losses(run.folder / "tb")
-    if damage:
-        run.trouble.append(one_line(f"tb: {damage}"))
+    train, held_out = losses(run.folder / "tb")
+    if run.state == "ok" and not train:
+        run.trouble.append("tb: tells of no loss")
     if train or held_out:
         untuned = metrics.get("loss_val_untuned")
         drawn = loss_curve(train, held_out, untuned if isinstance(untuned, (int, float)) else None)

@@ -24,7 +24,7 @@ _TAGS = set(
     )
 )
 _HEADINGS = {f"h{level}" for level in range(2, 7)}
-_COMMON = {"style", "title", "dir", "lang", "role", "aria-label", "colspan", "rowspan", "scope"}
+_COMMON = {"title", "dir", "lang", "role", "aria-label", "colspan", "rowspan", "scope"}
 _AUDIO = re.compile(r"data:audio/(mpeg|wav|x-wav|ogg|flac|mp4);base64,[A-Za-z0-9+/=\s]*")
 _IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
 _LINK = re.compile(r"(https?://|mailto:)[^\s]*", re.IGNORECASE)
@@ -35,6 +35,7 @@ _CSS = re.findall(
     "margin-left margin-right margin-top margin-bottom padding padding-left padding-right width height max-width "
     "min-width display gap flex-wrap align-items text-decoration letter-spacing",
 )
+_FETCHES = re.compile(r"url|image|src|\\", re.IGNORECASE)  # a style that would, and escapes that could hide it
 _STYLE = re.compile(r"<style\b.*?</style\s*>", re.IGNORECASE | re.DOTALL)  # it could dress the whole page
 
 
@@ -111,6 +112,8 @@ def _cleaner(headings: bool, caption: str) -> Cleaner:
 
 def _allowed(tag: str, name: str, value: str) -> bool:
     """Whether an element keeps an attribute."""
+    if name == "style":
+        return _FETCHES.search(value) is None
     if name in _COMMON or (tag, name) in {("audio", "controls"), ("img", "alt"), ("img", "width"), ("ol", "start")}:
         return True
     pattern = {("audio", "src"): _AUDIO, ("img", "src"): _IMAGE, ("a", "href"): _LINK}.get((tag, name))
