@@ -54,6 +54,20 @@ _COMMANDS = (
     ("clean", "house", NOTHING, "remove caches and what was built; runs and .venv stay", "clean"),
 )
 
+_TELL_JSON = (
+    "runs",
+    "report",
+    "pauses",
+    "align",
+    "detect",
+    "corpus",
+    "calibrate",
+    "listen",
+    "speak",
+    "bench",
+    "estimate",
+)
+
 _DESCRIPTION = """\
 Teach a small language model how one person speaks, then let it mark and speak new answers.
 
@@ -143,11 +157,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("-p", dest="pairs", nargs=2, action="append", metavar=("NAME", "VALUE"), help="one parameter")
     if name == "setup":
         add("--torch-index", metavar="URL", help="take torch from this package index, for another build of it")
-    if name == "report":
-        add("run", metavar="RUN", help="a run's id or the start of it, its folder, a stage for its latest, or latest")
-        add("-o", "--out", metavar="FILE.html", help="write it there (default: report.html in the run's folder)")
-    if name == "hooks":
-        add("--off", action="store_true", help="take it back")
+    if name in ("report", "hooks"):
+        _keeping_options(name, command)
     if name == "sample":
         add("folder", metavar="DIR")
         add("--answers", type=int, metavar="N", help="only the first N answers")
@@ -190,21 +201,17 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         _adapter_option(command)
     if name == "bench":
         _bench_options(command)
-    printed = (
-        "runs",
-        "report",
-        "pauses",
-        "align",
-        "detect",
-        "corpus",
-        "calibrate",
-        "listen",
-        "speak",
-        "bench",
-        "estimate",
-    )
-    if name in printed:
+    if name in _TELL_JSON:
         _json_option(command)
+
+
+def _keeping_options(name: str, command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    if name == "report":
+        add("run", metavar="RUN", help="a run's id or the start of it, its folder, a stage for its latest, or latest")
+        add("-o", "--out", metavar="FILE.html", help="write it there (default: report.html in the run's folder)")
+    else:
+        add("--off", action="store_true", help="take it back")
 
 
 def _voice_options(name: str, command: argparse.ArgumentParser) -> None:
