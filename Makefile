@@ -3,7 +3,7 @@
 PYTHON ?= python3
 P ?=
 
-.PHONY: help setup demo lesson test lab segment prepare train generate runs sample lint lock clean
+.PHONY: help setup demo lesson test lab segment prepare train generate runs report sample lint hooks lock clean
 
 help:
 	@$(PYTHON) -m prosody --help
@@ -11,8 +11,13 @@ help:
 demo lesson segment prepare train generate:
 	@$(PYTHON) -m prosody $@ $(P)
 
-setup test lab runs lint lock clean:
+setup test lab runs lint hooks lock clean:
 	@$(PYTHON) -m prosody $@ $(P)
+
+# One page of a run: make report RUN=latest
+RUN ?= latest
+report:
+	@$(PYTHON) -m prosody report $(RUN) $(P)
 
 # The built-in corpus as files: make sample DIR=corpus
 DIR ?= corpus

@@ -29,6 +29,7 @@ _COMMANDS = (
     ("generate", "runs", MAKE, "compose, mark and speak an answer", "generate seed=3"),
     ("run", "runs", MAKE, "run any notebook, recorded", "run notebooks/01_segment.ipynb -p max_segment_s 10"),
     ("runs", "runs", READY, "list the recorded runs", "runs --json"),
+    ("report", "report", READY, "write a run as one page with its figures and sounds", "report latest -o run.html"),
     ("lab", "house", MAKE, "open JupyterLab on the notebooks (--lesson; others are JupyterLab's)", "lab --no-browser"),
     ("sample", "speech", READY, "write the built-in corpus: audio, transcript, truth, questions", "sample corpus"),
     ("check", "speech", READY, "look at a recording and its transcript before any work", "check talk.wav talk.txt"),
@@ -49,8 +50,23 @@ _COMMANDS = (
     ("setup", "house", NOTHING, "install everything into .venv (or the active conda environment)", "setup"),
     ("test", "house", MAKE, "run the tests (--slow: those left out by default; --all; others are pytest's)", "test -x"),
     ("lint", "house", MAKE, "check the code, and that notebooks are stored without outputs", "lint"),
+    ("hooks", "house", READY, "let git strip, show and merge notebooks by cell, in this clone", "hooks --off"),
     ("lock", "house", NOTHING, "resolve the requirements anew, with the program uv", "lock"),
     ("clean", "house", NOTHING, "remove caches and what was built; runs and .venv stay", "clean"),
+)
+
+_TELL_JSON = (
+    "runs",
+    "report",
+    "pauses",
+    "align",
+    "detect",
+    "corpus",
+    "calibrate",
+    "listen",
+    "speak",
+    "bench",
+    "estimate",
 )
 
 _DESCRIPTION = """\
@@ -142,6 +158,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("-p", dest="pairs", nargs=2, action="append", metavar=("NAME", "VALUE"), help="one parameter")
     if name == "setup":
         add("--torch-index", metavar="URL", help="take torch from this package index, for another build of it")
+    if name in ("report", "hooks"):
+        _keeping_options(name, command)
     if name == "sample":
         add("folder", metavar="DIR")
         add("--answers", type=int, metavar="N", help="only the first N answers")
@@ -184,8 +202,17 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         _adapter_option(command)
     if name == "bench":
         _bench_options(command)
-    if name in ("runs", "pauses", "align", "detect", "corpus", "calibrate", "listen", "speak", "bench", "estimate"):
+    if name in _TELL_JSON:
         _json_option(command)
+
+
+def _keeping_options(name: str, command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    if name == "report":
+        add("run", metavar="RUN", help="a run's id or the start of it, its folder, a stage for its latest, or latest")
+        add("-o", "--out", metavar="FILE.html", help="write it there (default: report.html in the run's folder)")
+    else:
+        add("--off", action="store_true", help="take it back")
 
 
 def _voice_options(name: str, command: argparse.ArgumentParser) -> None:

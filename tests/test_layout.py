@@ -20,6 +20,7 @@ LAYERS = (
     {"speech", "lm", "voice"},
     {"review"},
     {"notebook", "workflow", "sample"},
+    {"report"},
     {"cli", "commands", "__main__"},
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
@@ -39,6 +40,8 @@ ONLY_IN = {
     "ipywidgets": {"notebook"},
     "anywidget": {"notebook"},
     "IPython": {"notebook"},
+    "mistune": {"report"},
+    "bleach": {"report"},
     "onnxruntime": {"speech", "voice"},
     "swift_f0": {"speech", "voice"},
     "pocketsphinx": {"speech", "voice"},

@@ -1,4 +1,4 @@
-"""Commands that keep house: set-up, tests, lint, locks, JupyterLab."""
+"""Commands that keep house: set-up, tests, lint, git's hooks, locks, JupyterLab."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from prosody.commands import tell
 from prosody.errors import ProsodyError
+from prosody.workflow import hooks as hooks_of_git
 from prosody.workflow import install
 
 _IN_PARALLEL = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")  # a process holds up to 2 GB
@@ -47,11 +48,19 @@ def lint(_: Namespace) -> int:
     root = _clone()
     code = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=root).returncode
     for path in sorted(root.glob("notebooks/**/*.ipynb")):
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        if any(cell.get("outputs") or cell.get("execution_count") for cell in cells):
-            print(f"{path.relative_to(root)}: stored with outputs (Lab: Edit, Clear Outputs of All Cells)")
+        left = hooks_of_git.left_in(json.loads(path.read_text(encoding="utf-8")))
+        if left:
+            name = path.relative_to(root).as_posix()
+            print(f"{name}: stored with {', '.join(left)} (`python -m nbstripout --keep-id {name}` clears it)")
             code = 1
     return code
+
+
+def hooks(arguments: Namespace) -> None:
+    """Let git strip notebooks as they are staged, and show and merge them by cell; or no longer."""
+    switch = hooks_of_git.switch_off if arguments.off else hooks_of_git.switch_on
+    for line in switch(_clone()):
+        tell(line)
 
 
 def lab(arguments: Namespace) -> int:

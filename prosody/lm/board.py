@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prosody.lm.loop import Step
     from prosody.lm.train import Epoch
+
+
+_LOSSES = ("train/loss", "val/loss")
 
 
 class Board:
@@ -60,3 +63,22 @@ def board(folder: Path) -> Iterator[Board]:
         yield opened
     finally:
         opened.close()
+
+
+def losses(folder: Path) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
+    """What the events in a folder tell of the loss, also of a training that goes on or was cut short.
+
+    Returns (step, loss) of every step, and (step, loss) held out after every epoch; nothing where nothing can be read.
+    """
+    if not any(folder.glob("*tfevents*")):
+        return [], []
+    from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator
+
+    events = EventAccumulator(str(folder), size_guidance={SCALARS: 0})
+    with suppress(
+        Exception
+    ):  # of damage, which each library on the way tells in its own manner; what came before stays
+        events.Reload()
+    known = events.Tags()[SCALARS]
+    train, held_out = ([(e.step, e.value) for e in events.Scalars(n)] if n in known else [] for n in _LOSSES)
+    return train, held_out

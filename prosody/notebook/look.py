@@ -151,3 +151,10 @@ def lanes(centres: Sequence[float], widths: Sequence[float], *, most: int) -> li
         ends[lane : lane + 1] = [centre + width / 2]
         chosen.append(lane)
     return chosen
+
+
+def plotly_script() -> str:
+    """plotly.js, all of it: the one build that the package carries, for a page that draws figures by itself."""
+    from plotly.offline import get_plotlyjs
+
+    return get_plotlyjs()

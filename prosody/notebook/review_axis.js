@@ -22,15 +22,8 @@ function make(tag, { className, text, on, data, style, ...rest } = {}, ...childr
   return node;
 }
 
-/** Black or white, whichever is read better on a colour. */
-function inkOn(color) {
-  const light = [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16) / 255)
-    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2] > 0.179 ? "#000" : "#fff";
-}
-
 function glyph(marker, faint) {
-  const color = faint ? {} : { background: marker.color, color: inkOn(marker.color) };
+  const color = faint ? {} : { background: marker.color, color: marker.ink };
   const className = faint ? "pr-glyph pr-heard" : "pr-glyph";
   const style = faint ? { borderColor: marker.color } : color;
   return make("span", { className, style, text: GLYPHS[marker.token], title: marker.token, "aria-hidden": "true" });

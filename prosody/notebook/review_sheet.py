@@ -40,7 +40,8 @@ def sheet(panel: Panel, *, agreement: bool = False) -> dict[str, Any]:
         found = {"pairs": pairs, "rows": [[token, *row] for token, row in table.items()], "n": n}
     return {
         "markers": [
-            {"token": m.token, "name": m.name, "color": m.color, "meaning": m.meaning} for m in markers.MARKERS
+            {name: getattr(marker, name) for name in ("token", "name", "color", "ink", "meaning")}
+            for marker in markers.MARKERS
         ],
         "segment": {
             "id": session.at,
