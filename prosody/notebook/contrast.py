@@ -149,7 +149,7 @@ def _add_words(figure: go.Figure, words: tuple[Word, ...], zero: float, row: int
     figure.add_scatter(
         x=[round((word.start + word.end) / 2 - zero, 3) for word in words], y=[-row] * len(words), yaxis="y2",
         mode="text", text=texts,
-        textfont={"color": color, "size": 12}, hoverinfo="skip", showlegend=False,
+        textfont={"color": look.TEXT, "size": 12}, hoverinfo="skip", showlegend=False,
     )  # fmt: skip
     word = words[chosen]
     figure.add_shape(

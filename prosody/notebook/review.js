@@ -11,7 +11,7 @@ const KEYS = [
   ["+ −", "zoom"], ["Esc", "leave a field, close this"], ["?", "show the keys"],
 ];
 const GOES = new Set(["accept", "reject", "next", "back", "undo", "redo", "split", "merge", "go", "filter"]);
-const SOUNDS_KEPT = 4, NUDGE_S = 0.01, AROUND_S = 0.05, PATIENCE_MS = 4000;
+const SOUNDS_KEPT = 4, NUDGE_S = 0.01, AROUND_S = 0.05, MOST_PLACES = 6, PATIENCE_MS = 4000;
 let panels = 0;
 
 class Panel {
@@ -211,13 +211,12 @@ class Panel {
     this.bar.value = view.done / Math.max(1, view.queued);
     this.done.textContent = view.progress;
     this.counts.textContent = view.counts;
-    this.doubts.replaceChildren(...(view.places.length ? [make("span", { text: "In doubt:" })] : [make("span", { text: "Nothing in doubt here." })]),
-      ...view.places.map((place) => make("button", { type: "button", className: "pr-place", on: { click: () => { this.choose(place.word); this.axis.lanes.focus(); } } },
-        make("span", { text: place.told }))));
+    const [n, some] = [view.places.length, view.places.slice(0, MOST_PLACES)];
+    this.doubts.replaceChildren(make("span", { text: n ? "In doubt:" : "Nothing in doubt here." }), ...some.map((place) => make("button", { type: "button", className: "pr-place", on: { click: () => { this.choose(place.word); this.axis.lanes.focus(); } } },
+        make("span", { text: place.told }))), n > MOST_PLACES && make("span", { text: `and ${n - MOST_PLACES} more, underlined below` }) || "");
     this.#showTrouble(view.trouble);
     const sound = view.sound_key ? this.sounds.get(view.sound_key) ?? null : null;
-    this.word = other || view.word !== this.told ? view.word : Math.min(this.word, view.words.length - 1);
-    this.told = view.word;
+    this.word = other || this.waits ? view.word : Math.min(this.word, view.words.length - 1);
     this.axis.at = this.word;
     this.axis.show({ words: view.words, markers: this.markers, duration: segment.duration, sound, places: view.places });
     if (other) this.#looping(false);
@@ -354,12 +353,15 @@ class Panel {
     field.addEventListener("blur", () => leave(true));
     this.editing = () => leave(false);
     this.heading.replaceChildren(field);
-    setTimeout(() => { field.focus(); field.select(); });
+    field.focus();
+    field.select();
   }
 
   #nudge(edge, by) {
     const word = this.view.words[this.word];
-    if (word) this.ask("move", { word: this.word, edge, time: word[edge] + by });
+    if (!word) return;
+    word[edge] += by; // the next press counts from here, whether or not this one is answered yet
+    this.ask("move", { word: this.word, edge, time: word[edge] });
   }
 
   #zoom(by) {

@@ -242,7 +242,8 @@ class Panel:
 
     def _rank(self) -> None:
         segments = self.session.segments
-        self.order = [item.segment for item in queue.ranked(segments) if self.filter.fits(segments[item.segment])]
+        items = queue.ranked(segments, marked=self._marked)
+        self.order = [item.segment for item in items if self.filter.fits(segments[item.segment])]
         self._remember()
 
     def _remember(self) -> None:

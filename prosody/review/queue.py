@@ -66,13 +66,15 @@ class Filter:
         )
 
 
-def ranked(segments: Mapping[str, Segment]) -> list[Item]:
+def ranked(segments: Mapping[str, Segment], *, marked: bool | None = None) -> list[Item]:
     """All segments, most doubtful first; of equals the earlier one.
+
+    marked: whether markers were written in the text they are of (None: if there are some now).
 
     A place is in doubt where text and audio disagree, where evidence is near its threshold in a text without markers,
     and where the sound does not support the word (`speech.compare.doubtful`).
     """
-    marked = is_marked(segments)
+    marked = is_marked(segments) if marked is None else marked
     items = [Item(name, *doubt(segment, is_marked=marked)) for name, segment in segments.items()]
     return sorted(items, key=lambda item: -item.doubt)
 

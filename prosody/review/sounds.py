@@ -80,11 +80,11 @@ class Sounds:
             raise ProsodyError(folder, None, "is no folder", "name the folder where the audio lies now")
         lost = {segment.audio_file: self._sha256.get(segment.audio_file) for segment in self._data.segments}
         lost = {name: known for name, known in lost.items() if not self._is_right(self._path(name), known)}
-        by_sha = {known: name for name, known in lost.items() if known}
-        by_name = {Path(name).name: name for name, known in lost.items() if not known}
-        for path in _sounds_below(folder):
-            name = by_name.get(path.name) or (by_sha.get(sha256(path)) if by_sha else None)
-            if name in lost:
+        for path in _sounds_below(folder) if lost else ():
+            same = sha256(path)
+            for name in [
+                name for name, known in lost.items() if known == same or (not known and Path(name).name == path.name)
+            ]:
                 self._moved[name] = path
                 del lost[name]
         self._clips.clear()

@@ -11,6 +11,7 @@ import pytest
 from prosody import cli
 from prosody.errors import ProsodyError
 from prosody.files import read_json
+from prosody.markers import BY_TOKEN
 from prosody.report import contents, page, safe
 from prosody.report.cells import Figures, outputs_html
 from prosody.workflow import record
@@ -39,7 +40,7 @@ def test_a_stages_own_summary_stands_first_with_its_sounds(recorded, stage, show
     assert shown in body and body.index(shown) < body.index('id="notebook"')
     assert (made.n_sounds, made.n_figures, made.trouble) == (n_sounds, 1, ())  # one sound is the notebook's
     assert body.count("data:audio/mpeg;base64,") == n_sounds
-    assert "background:#C00078" in body  # <emph>'s colour
+    assert f"background:{BY_TOKEN['<emph>'].color}" in body
 
 
 def test_a_training_shows_its_figures_and_the_loss_from_its_events(recorded, write_events):

@@ -159,6 +159,22 @@ def test_opened_again_it_is_where_it_was_left(data, panel):
     again.session.close()
 
 
+def test_opened_again_the_queue_of_a_text_without_markers_stays_ranked_by_close_calls(data):
+    bare = tuple(
+        replace(one, text="We walk.", words=tuple(replace(w, markers=()) for w in one.words)) for one in data.segments
+    )
+    dataset.save(data.folder, bare, data.info, overwrite=True)
+    bare_data = dataset.load(data.folder)
+    panel = opened(bare_data, by="ben")
+    before = panel.order
+    panel.ask("marker", word=0, number=1)
+    panel.ask("accept")
+    panel.session.close()
+    again = opened(bare_data, by="ben")
+    assert again.order[1:] == before[1:] and again.session.at == before[1]
+    again.session.close()
+
+
 def test_a_second_panel_in_one_kernel_takes_over_and_the_first_says_why(data, panel):
     second = opened(data)
     second.ask("accept")
