@@ -97,7 +97,8 @@ class Studio(widgets.VBox):
         self._end()
         own = f"ps-{secrets.token_hex(4)}"
         super().__init__([*self._top, *self._middle, *self._bottom, self.wire, _script(own)])
-        self.add_class(own)
+        for name in (own, "prosody-studio"):
+            self.add_class(name)
         if desk.current is not None:
             self._fill_form()
         self._show()

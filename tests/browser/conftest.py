@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -34,3 +35,18 @@ def screenshots(tmp_path_factory) -> Path:
     folder = Path(os.environ.get("PROSODY_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture
+def quiet(page):
+    """No error in the console, and no request that leaves this machine."""
+    told, asked = [], []
+    on_console = lambda one: told.append(one.text) if one.type == "error" else None  # noqa: E731
+    on_error, on_request = (lambda one: told.append(str(one))), (lambda one: asked.append(one.url))
+    for name, listener in (("console", on_console), ("pageerror", on_error), ("request", on_request)):
+        page.on(name, listener)
+    yield
+    for name, listener in (("console", on_console), ("pageerror", on_error), ("request", on_request)):
+        page.remove_listener(name, listener)
+    assert not told
+    assert {urlsplit(url).hostname for url in asked if url.startswith("http")} <= {"127.0.0.1", "localhost"}

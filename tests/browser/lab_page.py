@@ -26,6 +26,11 @@ READY = """() => {
     const context = window.jupyterapp?.shell?.currentWidget?.sessionContext;
     return context?.isReady && context.session?.kernel?.status === 'idle';
 }"""
+CHANGE = """changes => {
+    const cells = [...window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells];
+    const parameters = cells.find(cell => cell.getMetadata('tags')?.includes('parameters'));
+    parameters.setSource(`${parameters.getSource()}\n${changes}`);
+}"""
 
 
 @contextmanager
@@ -97,10 +102,15 @@ def open_notebook(page, address: str, notebook: str) -> None:
     page.wait_for_function(READY, timeout=90_000)
 
 
-def run_all(page, lab: tuple[str, Path], notebook: str, stage: str) -> record.Run:
-    """Open a notebook, wait until its kernel is ready, Run All, wait until its run has ended."""
+def run_all(page, lab: tuple[str, Path], notebook: str, stage: str, changes: str = "") -> record.Run:
+    """Open a notebook, wait until its kernel is ready, Run All, wait until its run has ended.
+
+    changes: lines put below its parameters, in the page alone.
+    """
     address, runs = lab
     open_notebook(page, address, notebook)
+    if changes:
+        page.evaluate(CHANGE, changes)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
     wait_for(lambda: [r for r in record.runs(runs, stage) if r.state != "running"] or failed(page), PATIENCE_S)
     assert not failed(page)
@@ -112,6 +122,20 @@ def failed(page) -> str:
     """The traceback of a cell, if there is one."""
     errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
     return errors.first.inner_text() if errors.count() else ""
+
+
+def barriers(page, panel: str) -> list[str]:
+    """What axe-core finds in a part of the page that seriously bars people from it; nothing else is to be there."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, context=panel).response
+    assert found["passes"], f"nothing was looked at in {panel}"
+    return [
+        f"{one['id']}: {one['help']}: {node['html'][:200]}"
+        for one in found["violations"]
+        for node in one["nodes"]
+        if one["impact"] in ("serious", "critical")
+    ]
 
 
 def code_cells(page) -> list[dict]:

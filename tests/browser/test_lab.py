@@ -9,9 +9,9 @@ import json
 from itertools import pairwise
 
 import pytest
-from lab_page import ROOT, code_cells, failed, open_notebook, run_all, run_code
+from lab_page import ROOT, barriers, code_cells, failed, open_notebook, run_all, run_code
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("quiet")]
 LIVE = """
 import time
 from prosody.lm.loop import Step
@@ -49,12 +49,17 @@ studio(Desk(load_adapter(folder / "adapter"), folder / "studio"))
 
 
 @pytest.mark.parametrize(
-    ("notebook", "stage", "metric"),
-    [("01_segment.ipynb", "segment", "segments"), ("02_prepare.ipynb", "prepare", "train")],
+    ("notebook", "stage", "metric", "changes"),
+    [
+        ("01_segment.ipynb", "segment", "segments", ""),
+        ("02_prepare.ipynb", "prepare", "train", ""),
+        ("03_train_lora.ipynb", "train", "steps", "epochs = 1"),
+        ("04_generate.ipynb", "generate", "answers", 'question, points = "Why?", ["the old bridge"]\nmax_words = 30'),
+    ],
 )
-def test_run_all_in_lab_from_the_top(page, lab, notebook, stage, metric):
+def test_run_all_in_lab_from_the_top(page, lab, screenshots, notebook, stage, metric, changes):
     before = (ROOT / "notebooks" / notebook).read_bytes()
-    run = run_all(page, lab, notebook, stage)
+    run = run_all(page, lab, notebook, stage, changes)
     assert (run.state, run.status["how"]) == ("ok", "lab")
     assert run.metrics[metric] > 0
     cells = code_cells(page)
@@ -64,6 +69,7 @@ def test_run_all_in_lab_from_the_top(page, lab, notebook, stage, metric):
     plot = page.locator(".js-plotly-plot").first
     plot.scroll_into_view_if_needed()
     plot.locator(".main-svg").first.wait_for(timeout=30_000)
+    page.screenshot(path=screenshots / f"{stage}.png")
     assert (ROOT / "notebooks" / notebook).read_bytes() == before
 
 
@@ -151,3 +157,4 @@ def test_the_studio_by_keyboard_alone(page, lab, tmp_path):
     assert page.locator(".ps-word").all_inner_texts() == before
     assert page.evaluate("window.evil") is None
     assert not failed(page)
+    assert not barriers(page, ".prosody-studio")

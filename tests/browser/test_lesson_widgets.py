@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from lab_page import ROOT, failed, open_notebook, run_code
+from lab_page import ROOT, barriers, failed, open_notebook, run_code
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("quiet")]
 
 THRESHOLD = """
 from prosody.notebook.threshold import threshold_panel
@@ -93,6 +93,7 @@ def test_the_threshold_and_the_cuts_follow_the_slider(notebook):
     notebook.wait_for_function("document.querySelector('.ps-threshold .ps-told').textContent.startsWith('5 segments')")
     third = shown(notebook, "ps-threshold", second)
     assert len(third["shapes"]) > len(second["shapes"])
+    assert not barriers(notebook, ".ps-threshold")
 
 
 @pytest.mark.parametrize("name", ["01_segment", "02_prepare", "03_train_lora", "04_generate"])
@@ -117,6 +118,7 @@ def test_b_and_a_grow_with_the_rank(notebook):
     notebook.keyboard.press("ArrowRight")
     second = shown(notebook, "ps-rank", first)
     assert second["title"].startswith("Rank 4:")
+    assert not barriers(notebook, ".ps-rank")
     width = (
         {name: right for name, _, right in first["data"]}["B"],
         {name: right for name, _, right in second["data"]}["B"],
@@ -145,3 +147,4 @@ def test_a_marker_is_chosen_by_keyboard_drawn_and_heard(notebook):
     gap = notebook.locator(".ps-hear tr", has_text="pause before it").locator("td").last.inner_text()
     assert int(gap.removeprefix("+").removesuffix(" ms")) >= 800
     assert sounds.count() == 2
+    assert not barriers(notebook, ".ps-hear")
