@@ -181,6 +181,16 @@ def canonical(slot: Iterable[str]) -> tuple[str, ...]:
     return _ordered(by_kind)
 
 
+def toggled(slot: Iterable[str], token: str) -> tuple[str, ...]:
+    """The markers of a slot with one put in, in place of one of its kind, or taken out if it stands there.
+
+    Raises ValueError on an unknown token.
+    """
+    slot = tuple(slot)
+    rest = [other for other in slot if BY_TOKEN[other].kind != BY_TOKEN[token].kind] if token in BY_TOKEN else slot
+    return canonical(rest if token in slot else [*rest, token])
+
+
 def marker_of_wire_id(wire_id: int) -> Marker:
     """The marker with this wire id. Raises ValueError if it is none of the seven."""
     if not 0 <= wire_id - WIRE_ID_BASE < len(MARKERS):

@@ -332,3 +332,10 @@ def test_colors_are_seen_on_light_and_dark_pages_and_their_ink_reads_on_them(mar
     assert contrast(marker.color, "#ffffff") >= 3  # WCAG 2.2, 1.4.11
     assert contrast(marker.color, "#111111") >= 3  # JupyterLab's dark theme
     assert contrast(marker.color, marker.ink) >= 4.5  # 1.4.3: text on it
+
+
+def test_a_marker_toggled_takes_the_place_of_one_of_its_kind_or_goes():
+    assert markers.toggled(("<pause_short>", "<emph>"), "<pause_long>") == ("<pause_long>", "<emph>")
+    assert markers.toggled(("<pause_long>", "<emph>"), "<emph>") == ("<pause_long>",)
+    with pytest.raises(ValueError, match="is not one of"):
+        markers.toggled((), "<evil>")

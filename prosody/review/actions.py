@@ -42,9 +42,7 @@ def _toggle(segments: Segments, name: str, action: Mapping[str, Any]) -> dict[st
     if token not in markers.BY_TOKEN:
         raise ProsodyError(None, f"segment {name}", f"{token!r} is no marker", "choose one of the seven")
     segment, k = segments[name], _index(segments[name], action["word"], name)
-    here, kind = segment.words[k].markers, markers.BY_TOKEN[token].kind
-    rest = [other for other in here if markers.BY_TOKEN[other].kind != kind]
-    now = markers.canonical(rest if token in here else [*rest, token])
+    now = markers.toggled(segment.words[k].markers, token)
     return _with_word(segments, name, k, replace(segment.words[k], markers=now))
 
 

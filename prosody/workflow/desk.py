@@ -129,10 +129,7 @@ class Desk:
         """Put a marker into a slot, in place of one of its kind, or take it out if it stands there."""
         if token not in markers.BY_TOKEN:
             raise ProsodyError(None, f"slot {slot}", f"{token!r} is no marker", "choose one of the seven")
-        here = self.slot(slot)
-        kind = markers.BY_TOKEN[token].kind
-        rest = [other for other in here if markers.BY_TOKEN[other].kind != kind]
-        return self.set_slot(slot, rest if token in here else [*rest, token])
+        return self.set_slot(slot, markers.toggled(self.slot(slot), token))
 
     def slot(self, slot: int) -> tuple[str, ...]:
         """The markers of a slot of the current answer."""
