@@ -33,6 +33,11 @@ _STYLE = """<style>
 .ps-panel td:first-child, .ps-panel th:first-child { text-align: left; }
 .ps-panel .ps-wrong { color: var(--jp-error-color1, #c62828); font-weight: 600; }
 .ps-panel .widget-readout { min-width: 64px; }
+.ps-panel.jupyter-widgets-disconnected::before {
+  content: "The kernel behind this panel has stopped: run this cell."; font-size: 15px; font-weight: 600; padding: 8px;
+  border: 2px solid #d55e00; border-radius: 6px; color: var(--jp-ui-font-color1, #222);
+}
+.ps-panel.jupyter-widgets-disconnected > * { opacity: 0.4; }
 </style>"""
 
 

@@ -124,6 +124,12 @@ def failed(page) -> str:
     return errors.first.inner_text() if errors.count() else ""
 
 
+def restart_kernel(page) -> None:
+    """Restart the kernel of the open notebook, and wait until it is ready again."""
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    page.wait_for_function(READY, timeout=60_000)
+
+
 def barriers(page, panel: str) -> list[str]:
     """What axe-core finds in a part of the page that seriously bars people from it; nothing else is to be there."""
     from axe_playwright_python.sync_playwright import Axe

@@ -9,7 +9,7 @@ import json
 from itertools import pairwise
 
 import pytest
-from lab_page import ROOT, barriers, code_cells, failed, open_notebook, run_all, run_code
+from lab_page import ROOT, barriers, code_cells, failed, open_notebook, restart_kernel, run_all, run_code
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("quiet")]
 LIVE = """
@@ -23,6 +23,9 @@ for k in range(1, 9):
     time.sleep(0.5)
 """
 
+SAYS_WHAT_TO_DO = """panel => {
+    return getComputedStyle(document.querySelector(panel), '::before').content.toLowerCase().includes('run this cell');
+}"""
 WATCH = """() => {
     window.coming = [];
     new MutationObserver(() => {
@@ -158,3 +161,6 @@ def test_the_studio_by_keyboard_alone(page, lab, tmp_path):
     assert page.evaluate("window.evil") is None
     assert not failed(page)
     assert not barriers(page, ".prosody-studio")
+
+    restart_kernel(page)
+    page.wait_for_function(SAYS_WHAT_TO_DO, arg=".prosody-studio")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import review_data
-from lab_page import TOKEN, barriers, code_cells, failed, open_notebook, run_code
+from lab_page import TOKEN, barriers, code_cells, failed, open_notebook, restart_kernel, run_code
 
 from prosody import dataset
 from prosody.workflow import reviews
@@ -172,9 +172,8 @@ def test_after_a_restart_of_the_kernel_the_panel_says_what_to_do(page, lab, fold
     begin(page, lab, folder)
     press(page, "4", "Enter")
     until(page, "panel.dataset.segment === '2'")
-    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    restart_kernel(page)
     page.locator(".pr-sleep", has_text="Run this cell").wait_for(timeout=60_000)
-    page.wait_for_function("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'")
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
     until(
         page,
