@@ -55,11 +55,16 @@ class ReviewPanel(anywidget.AnyWidget):
         self._speaker = speaker
         self.on_msg(self._told)
 
-    def _told(self, _: Any, message: Mapping[str, Any], __: Any) -> None:
-        """What the page asks: {"n": its number, "what": …, "how": {…}, "has": the sounds that it holds}."""
-        what, has = str(message.get("what")), set(message.get("has", ()))
+    def _told(self, _: Any, message: Any, __: Any) -> None:
+        """What the page asks: {"n": its number, "what": …, "how": {…}, "has": the sounds that it holds}.
+
+        It is data from outside: what of it is of another kind counts as not said.
+        """
+        message = message if isinstance(message, dict) else {}
+        what, how, has = (message.get(name) for name in ("what", "how", "has"))
+        has = {key for key in has if isinstance(key, str)} if isinstance(has, list) else set()
         if what != "agreement":
-            self.panel.ask(what, **message.get("how", {}))
+            self.panel.ask(what if isinstance(what, str) else "", **(how if isinstance(how, dict) else {}))
         view = review_sheet.sheet(self.panel, agreement=what == "agreement") | {"kind": "view", "n": message.get("n")}
         segment = self.panel.segment
         key, sound, trouble = self._sound(segment, has)

@@ -13,7 +13,7 @@ from typing import Any
 from prosody import markers
 from prosody.dataset import Dataset, Segment
 from prosody.errors import ProsodyError
-from prosody.review import queue
+from prosody.review import asked, queue
 from prosody.review.actions import UNREVIEWED
 from prosody.review.session import Session
 from prosody.review.sounds import Clip, Sounds
@@ -114,14 +114,14 @@ class Panel:
 
     # what is asked
 
-    def ask(self, what: str, **how: Any) -> None:
+    def ask(self, what: str, /, **how: Any) -> None:
         """Do what is asked; a mistake is `said`, and changes nothing."""
         self.said, self.wrong = "", False
         try:
-            asked = _ASKED.get(what)
-            if asked is None:
-                raise ProsodyError(None, "review", f"{what!r} can't be asked", "reload the page")
-            asked(self, how)
+            done = _ASKED.get(what)
+            if done is None:
+                raise ProsodyError(None, "review", f"{what[:60]!r} can't be asked", "reload the page")
+            done(self, how)
         except ProsodyError as error:
             self.said, self.wrong = str(error), True
 
@@ -129,25 +129,34 @@ class Panel:
         self.session.do(action, **how)
         self._follow()
 
+    def _choose_word(self, how: Mapping[str, Any]) -> int:
+        """The number of the word that something is asked of, which is the one that is looked at then."""
+        word, n = asked.whole(how, "word"), len(self.segment.words)
+        if not 0 <= word < n:
+            raise ProsodyError(None, f"segment {self.session.at}", f"has no word {word}", f"it has {n} words, from 0")
+        self.word = word
+        return word
+
     def _marker(self, how: Mapping[str, Any]) -> None:
-        self.word = int(how["word"])
-        self._do("toggle", word=self.word, token=markers.TOKENS[int(how["number"]) - 1])
+        number = asked.whole(how, "number")
+        if not 1 <= number <= len(markers.TOKENS):
+            raise ProsodyError(None, "marker", f"{number} is no marker's number", "choose one of the seven")
+        self._do("toggle", word=self._choose_word(how), token=markers.TOKENS[number - 1])
 
     def _clear(self, how: Mapping[str, Any]) -> None:
-        self.word = int(how["word"])
-        self._do("clear", word=self.word)
+        self._do("clear", word=self._choose_word(how))
 
     def _retext(self, how: Mapping[str, Any]) -> None:
-        self.word = int(how["word"])
-        self._do("retext", word=self.word, text=str(how["text"]))
+        text = asked.text(how, "text")
+        self._do("retext", word=self._choose_word(how), text=text)
 
     def _move(self, how: Mapping[str, Any]) -> None:
         """An edge of a word; the time counts from the segment's start."""
-        self.word = int(how["word"])
-        self._do("move", word=self.word, edge=str(how["edge"]), time=self.segment.start + float(how["time"]))
+        edge, time = asked.text(how, "edge"), self.segment.start + asked.number(how, "time")
+        self._do("move", word=self._choose_word(how), edge=edge, time=time)
 
     def _split(self, how: Mapping[str, Any]) -> None:
-        self._do("split", word=int(how["word"]))
+        self._do("split", word=self._choose_word(how))
         self._point()
         self.said = "Split in two; u undoes it."
 
@@ -200,8 +209,10 @@ class Panel:
 
     def _choose(self, how: Mapping[str, Any]) -> None:
         """Another filter; the queue is ranked anew."""
-        told = {"marker": str, "word": str, "disagreement": bool, "status": str}
-        self.filter = replace(self.filter, **{name: kind(how[name]) for name, kind in told.items() if name in how})
+        chosen: dict[str, Any] = {name: asked.text(how, name) for name in ("marker", "word", "status") if name in how}
+        if "disagreement" in how:
+            chosen["disagreement"] = how["disagreement"] is True
+        self.filter = replace(self.filter, **chosen)
         self._rank()
         if not self.order:
             self.said = "No segment has all of that."
@@ -210,17 +221,17 @@ class Panel:
             self._point()
 
     def _least(self, how: Mapping[str, Any]) -> None:
-        least = float(how["least"])
+        least = asked.number(how, "least")
         if not 0 < least <= 1:
             raise ProsodyError(None, "evidence", f"is {least}", "choose one above 0, up to 1")
         self.least = least
 
     def _visit(self, how: Mapping[str, Any]) -> None:
-        self._go(str(how["segment"]))
+        self._go(asked.text(how, "segment"))
         self._point()
 
     def _relocate(self, how: Mapping[str, Any]) -> None:
-        found, missing = self.sounds.relocate(str(how["folder"]))
+        found, missing = self.sounds.relocate(asked.text(how, "folder"))
         self.said = f"{found:,} found there; {missing:,} still missing." if missing else f"{found:,} found: all there."
 
     def _finish(self, _: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ import io
 import os
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,8 +76,10 @@ class Sounds:
         A file is the right one by its hash, whatever its name; by its name where the dataset tells no hashes.
         Raises ProsodyError if the folder is none.
         """
-        folder = Path(folder).expanduser()
-        if not folder.is_dir():
+        folder = Path(folder)
+        with suppress(RuntimeError):  # "~nobody": there is no such home
+            folder = folder.expanduser()
+        if not os.path.isdir(folder):  # False, too, for a name that is too long
             raise ProsodyError(folder, None, "is no folder", "name the folder where the audio lies now")
         lost = {segment.audio_file: self._sha256.get(segment.audio_file) for segment in self._data.segments}
         lost = {name: known for name, known in lost.items() if not self._is_right(self._path(name), known)}
