@@ -45,7 +45,7 @@ def dataset_folder(given: str) -> Path:
     Raises ProsodyError if there is no such file or run.
     """
     from prosody.dataset import DATASET_FILE
-    from prosody.workflow import record
+    from prosody.workflow import record, reviews
 
     path = Path(given)
     if path.is_file() and path.name == DATASET_FILE:
@@ -61,4 +61,8 @@ def dataset_folder(given: str) -> Path:
     run = record.find(record.runs_folder(), "prepare", given)
     if run is None:
         raise ProsodyError(None, None, "there is no ok run of prepare", "run `make prepare`, or name a dataset")
-    return run.artifacts / "dataset"
+    prepared = run.artifacts / "dataset"
+    found = reviews.reviewed(prepared) if given == "latest" else None
+    if found is not None:
+        tell(f"the dataset as it was reviewed: {record.shown(found)}; as it was prepared: {run.id}")
+    return found or prepared

@@ -12,19 +12,20 @@ const KEYS = [
 ];
 const GOES = new Set(["accept", "reject", "next", "back", "undo", "redo", "split", "merge", "go", "filter"]);
 const SOUNDS_KEPT = 4, NUDGE_S = 0.01, AROUND_S = 0.05, MOST_PLACES = 6, PATIENCE_MS = 4000;
-let panels = 0;
+const LONG = new Set(["finish", "relocate"]); // what may take longer than one waits for an answer
 
 class Panel {
   constructor(model, el) {
     [this.model, this.el, this.word, this.asked, this.answered] = [model, el, 0, 0, 0];
     [this.sounds, this.typed, this.view] = [new Map(), [], null];
+    this.page = `pr-${Math.random().toString(36).slice(2)}`; // the same review may be shown on several
     this.axis = new Axis({
       choose: (k) => { this.choose(k); this.axis.lanes.focus(); },
       seek: () => this.axis.lanes.focus(),
       moved: (word, edge, time) => this.ask("move", { word, edge, time }),
       playing: (word) => { this.root.dataset.now = word ?? ""; },
     });
-    this.axis.name = `pr-${++panels}`;
+    this.axis.name = this.page;
     this.#build();
     this.heard = (message, buffers) => this.#told(message, buffers);
     this.gone = () => this.#asleep("The kernel behind this panel has stopped. Run this cell: the review goes on where you were.");
@@ -44,16 +45,18 @@ class Panel {
   // asking and being told
 
   ask(what, how = {}) {
-    if (this.stopped) return;
+    if (this.stopped || (this.waits && what !== "look")) return; // what is seen is about to be another segment
     this.asked += 1;
     this.since = performance.now();
     if (GOES.has(what)) this.waits = true;
     clearTimeout(this.patience);
-    this.patience = setTimeout(() => {
+    if (!LONG.has(what)) this.patience = setTimeout(() => {
       if (this.answered < this.asked) this.#say("The kernel does not answer: it is busy, or it was stopped. If so, run this cell.", true);
     }, PATIENCE_MS);
+    const agreement = this.agreement.open && (what === "look" || GOES.has(what));
+    const segment = this.view?.segment.id ?? null;
     try {
-      this.model.send({ n: this.asked, what, how, has: [...this.sounds.keys()] });
+      this.model.send({ page: this.page, n: this.asked, what, how, segment, agreement, has: [...this.sounds.keys()] });
     } catch {
       this.gone();
     }
@@ -61,22 +64,30 @@ class Panel {
 
   #told(message, buffers) {
     if (message.sound) this.#keep(message.sound, buffers);
+    if (message.kind === "progress") this.#say(`Writing the reviewed dataset… ${Math.round(100 * message.share)} %`);
     if (message.kind !== "view") return;
-    const isMine = message.n >= this.asked || message.to === undefined;
-    this.answered = Math.max(this.answered, message.n ?? 0);
-    if (message.n < this.asked && this.view) return; // a later one is under way
+    const isMine = message.page === this.page;
+    if (isMine) this.answered = Math.max(this.answered, message.n);
+    if (isMine && message.n < this.asked && this.view) return this.#toldLate(message);
     const other = this.view?.segment.id !== message.segment.id || this.view?.segment.split !== message.segment.split;
     if (other) this.editing?.();
     this.view = message;
-    if (message.sound_key && !this.sounds.has(message.sound_key) && isMine) return this.ask("look");
+    if (message.sound_key && !this.sounds.has(message.sound_key)) return this.ask("look");
     this.#show(other);
     this.root.dataset.waited = Math.round(performance.now() - this.since);
     this.waits = false;
     const typed = this.typed.splice(0);
     for (const event of typed) {
+      if (this.editing) break; // the rest was meant as text
       if (this.waits) this.typed.push(event);
       else this.#act(event)?.();
     }
+  }
+
+  /** An answer while a later request is under way: what it shows is old, what it says is not. */
+  #toldLate(message) {
+    if (message.said) this.#say(message.said, message.wrong);
+    if (message.agreement) this.#showAgreement(message.agreement);
   }
 
   #keep({ key, f0 }, [wav]) {
@@ -191,7 +202,7 @@ class Panel {
   }
 
   #end() {
-    this.agreement = make("details", { className: "pr-agreement", on: { toggle: () => { if (this.agreement.open) this.ask("agreement"); } } },
+    this.agreement = make("details", { className: "pr-agreement", on: { toggle: () => { if (this.agreement.open) this.ask("look"); } } },
       make("summary", { text: "Agreement (Cohen's kappa)" }), make("div"));
     this.finish = make("button", { type: "button", className: "pr-button", title: "write the reviewed dataset",
       on: { click: () => { this.#say("Writing the reviewed dataset…"); this.ask("finish"); } } }, make("span", { text: "Finish: write the reviewed dataset" }));
@@ -217,12 +228,12 @@ class Panel {
     this.#showTrouble(view.trouble);
     const sound = view.sound_key ? this.sounds.get(view.sound_key) ?? null : null;
     this.word = other || this.waits ? view.word : Math.min(this.word, view.words.length - 1);
-    this.axis.at = this.word;
+    [this.axis.at, this.axis.locked] = [this.word, Boolean(view.read_only)];
     this.axis.show({ words: view.words, markers: this.markers, duration: segment.duration, sound, places: view.places });
     if (other) this.#looping(false);
     this.choose(this.word);
     this.#showFilters();
-    this.#showAgreement();
+    this.#showAgreement(view.agreement);
     for (const [name, can] of Object.entries({ undo: view.can_undo, redo: view.can_redo })) this.buttons[name].disabled = !can || Boolean(view.read_only);
     for (const name of ["hear", "edit", "split", "merge", "accept", "reject"]) this.buttons[name].disabled = Boolean(view.read_only);
     this.finish.disabled = !view.can_finish;
@@ -255,8 +266,7 @@ class Panel {
     this.filters.least.value = least;
   }
 
-  #showAgreement() {
-    const found = this.view.agreement;
+  #showAgreement(found) {
     if (!found) return;
     const cell = (value) => (value === null ? "–" : value.toFixed(2).replace("-", "−"));
     const head = make("tr", {}, make("th", { text: "marker", scope: "col" }), ...found.pairs.map((text) => make("th", { text, scope: "col" })));
@@ -315,7 +325,8 @@ class Panel {
 
   #looping(on) {
     const word = this.view?.words[this.word];
-    this.axis.loop = on && word ? [Math.max(0, word.start - AROUND_S), word.end + AROUND_S] : null;
+    const end = Math.min(word?.end + AROUND_S, this.view?.segment.duration - 0.03);
+    this.axis.loop = on && word ? [Math.max(0, word.start - AROUND_S), end] : null;
     this.buttons.loop.setAttribute("aria-pressed", this.axis.loop ? "true" : "false");
   }
 
@@ -340,17 +351,17 @@ class Panel {
       if (left) return;
       [left, this.editing] = [true, null];
       if (keep && field.value.trim() !== word.text) this.ask("retext", { word: at, text: field.value });
-      else this.choose(at);
-      this.axis.lanes.focus();
+      this.choose(this.word);
     };
     field.addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === "Escape") {
         event.preventDefault();
         event.stopPropagation();
         leave(event.key === "Enter");
+        this.axis.lanes.focus();
       }
     });
-    field.addEventListener("blur", () => leave(true));
+    field.addEventListener("blur", () => { if (document.hasFocus()) leave(false); }); // not where another window is looked at
     this.editing = () => leave(false);
     this.heading.replaceChildren(field);
     field.focus();

@@ -53,19 +53,31 @@ class ReviewPanel(anywidget.AnyWidget):
         super().__init__(_esm=_page(), _css=(_HERE / "review.css").read_text(encoding="utf-8"))
         self.panel = panel
         self._speaker = speaker
+        panel.on_progress = lambda share: self.send({"kind": "progress", "share": share})
         self.on_msg(self._told)
 
     def _told(self, _: Any, message: Any, __: Any) -> None:
-        """What the page asks: {"n": its number, "what": …, "how": {…}, "has": the sounds that it holds}.
+        """What a page asks: which page, the request's number, what and how, of which segment, with the table of
+        agreement or not, and which sounds the page holds.
 
         It is data from outside: what of it is of another kind counts as not said.
         """
         message = message if isinstance(message, dict) else {}
-        what, how, has = (message.get(name) for name in ("what", "how", "has"))
+        what, how, of, has = (message.get(name) for name in ("what", "how", "segment", "has"))
         has = {key for key in has if isinstance(key, str)} if isinstance(has, list) else set()
-        if what != "agreement":
-            self.panel.ask(what if isinstance(what, str) else "", **(how if isinstance(how, dict) else {}))
-        view = review_sheet.sheet(self.panel, agreement=what == "agreement") | {"kind": "view", "n": message.get("n")}
+        how = {name: value for name, value in how.items() if name != "of"} if isinstance(how, dict) else {}
+        try:
+            self.panel.ask(what if isinstance(what, str) else "", of=of if isinstance(of, str) else None, **how)
+        except Exception as error:  # the page must not wait for ever
+            self.panel.said, self.panel.wrong = f"This is a bug in the program: {type(error).__name__}: {error}", True
+            self._answer(message, has)
+            raise
+        self._answer(message, has)
+
+    def _answer(self, message: Mapping[str, Any], has: set[str]) -> None:
+        """What there is to show now, and then the sound of the segment that comes next."""
+        view = review_sheet.sheet(self.panel, agreement=message.get("agreement") is True)
+        view |= {"kind": "view", "n": message.get("n"), "page": message.get("page")}
         segment = self.panel.segment
         key, sound, trouble = self._sound(segment, has)
         has |= {key}

@@ -54,7 +54,6 @@ class Axis {
     this.zoom = 1;
     this.words = [];
     this.loop = null;
-    this.stopAt = null;
     this.audio = make("audio", { className: "pr-audio", preload: "auto" });
     this.f0 = make("canvas", { className: "pr-f0", "aria-hidden": "true", height: F0_PX });
     this.scale = make("div", { className: "pr-scale", "aria-hidden": "true" });
@@ -97,7 +96,7 @@ class Axis {
   /** Another segment, or the same with other words. sound: { key, url, peaks, f0 } or null where there is none. */
   show({ words, markers, duration, sound, places }) {
     Object.assign(this, { words, markers, duration, places });
-    const key = sound?.key ?? null;
+    const key = sound?.key ?? `silence ${duration}`;
     if (key !== this.key) {
       this.stop();
       [this.key, this.sound, this.loop] = [key, sound, null];
@@ -118,14 +117,12 @@ class Axis {
 
   stop() {
     this.audio.pause();
-    this.stopAt = null;
   }
 
-  play(from = null, to = null) {
+  play(from = null) {
     if (!this.sound) return;
     if (from !== null) this.audio.currentTime = Math.max(0, from);
     else if (this.audio.ended || this.audio.currentTime >= this.duration - 0.02) this.audio.currentTime = 0;
-    this.stopAt = to;
     this.audio.playbackRate = this.rate ?? 1;
     this.audio.play().catch(() => {});
   }
@@ -140,8 +137,8 @@ class Axis {
     cancelAnimationFrame(this.frame);
     const step = () => {
       const now = this.audio.currentTime;
-      if (this.loop && this.isPlaying && (now >= this.loop[1] || now < this.loop[0] - 0.2)) this.audio.currentTime = Math.max(0, this.loop[0]);
-      if (this.stopAt !== null && now >= this.stopAt) this.stop();
+      if (this.loop && this.audio.ended) this.play(this.loop[0]);
+      else if (this.loop && this.isPlaying && (now >= this.loop[1] || now < this.loop[0] - 0.2)) this.audio.currentTime = this.loop[0];
       const runs = this.isPlaying || (now > 0 && !this.audio.ended);
       const at = runs ? this.words.findIndex((word) => word.start <= now && now < word.end) : -1;
       this.strip.querySelectorAll(".pr-now").forEach((one) => one.classList.remove("pr-now"));
@@ -283,6 +280,7 @@ class Axis {
 
   #edge(name) {
     const down = (event) => {
+      if (this.locked) return;
       const word = this.words[this.at], node = event.currentTarget, box = this.view.getBoundingClientRect();
       event.preventDefault();
       node.setPointerCapture(event.pointerId);
@@ -295,15 +293,18 @@ class Axis {
         word[name] = Math.max(least, Math.min(most, seconds));
         this.place();
       };
-      const up = () => {
+      const up = (ended) => {
         node.removeEventListener("pointermove", move);
         const now = word[name];
         word[name] = was;
-        if (Math.abs(now - was) > 0.001) this.on.moved(this.at, name, now);
+        if (ended.type === "pointerup" && word === this.words[this.at] && Math.abs(now - was) > 0.001) this.on.moved(this.at, name, now);
         else this.place();
       };
       node.addEventListener("pointermove", move);
-      node.addEventListener("pointerup", up, { once: true });
+      const stopped = new AbortController();
+      for (const kind of ["pointerup", "pointercancel", "lostpointercapture"]) {
+        node.addEventListener(kind, (ended) => { stopped.abort(); up(ended); }, { signal: stopped.signal });
+      }
     };
     return make("div", { className: `pr-edge pr-edge-${name}`, on: { pointerdown: down }, title: `drag the ${name} of the word` });
   }

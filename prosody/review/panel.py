@@ -6,7 +6,7 @@ The panel in the notebook only shows this and passes on what is asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,37 +14,45 @@ from prosody import markers
 from prosody.dataset import Dataset, Segment
 from prosody.errors import ProsodyError
 from prosody.review import asked, queue
-from prosody.review.actions import UNREVIEWED
+from prosody.review.actions import ACCEPTED, UNREVIEWED
 from prosody.review.session import Session
-from prosody.review.sounds import Clip, Sounds
+from prosody.review.sounds import Sounds
 
 LEAST = 0.8  # evidence from which all that is heard is accepted at once
-Written = Callable[[Session], Path]
+Told = Callable[[float], None]  # the share that is done
+Written = Callable[[Session, Told], Path]
+Others = Callable[[], Mapping[str, Mapping[str, Segment]]]
 
 
 @dataclass(frozen=True)
 class Review:
-    """A dataset under review. others: other reviewers' segments by name. write: writes the reviewed dataset."""
+    """A dataset under review.
+
+    others: reads other reviewers' segments, by name. write: writes the reviewed dataset and tells where. note: one line
+    that the reviewer should know beforehand.
+    """
 
     data: Dataset
     session: Session
-    others: Mapping[str, Mapping[str, Segment]] = field(default_factory=dict)
+    others: Others = dict
     write: Written | None = None
+    note: str = ""
 
 
 class Panel:
     """A review as its panel shows it.
 
-    session, sounds, others: what is reviewed. order: the ids of the queue, most doubtful first. filter: what it leaves.
+    session, sounds: what is reviewed. order: the ids of the queue, most doubtful first. filter: what it leaves.
     least: the evidence from which "hear" accepts. said: one line on the last thing asked; wrong: whether it tells a
-    mistake. word: the number of the one that is looked at.
+    mistake. word: the number of the one that is looked at. on_progress: hears how far writing the dataset is.
     """
 
     def __init__(self, of: Review, sounds: Sounds) -> None:
         session = of.session
-        self.session, self.sounds, self.others, self._write = session, sounds, of.others, of.write
+        self.session, self.sounds, self._others, self._write = session, sounds, of.others, of.write
+        self.on_progress: Told = lambda share: None
         self.filter, self.least = queue.Filter(), LEAST
-        self.said, self.wrong, self.word = "", False, 0
+        self.said, self.wrong, self.word = of.note, False, 0
         self._marked = queue.is_marked(session.first)
         self._spans: dict[str, tuple[float, float]] = {}
         self.order: list[str] = []
@@ -77,11 +85,6 @@ class Panel:
         return queue.progress({name: segments[name] for name in self.order}, self.session.entries)
 
     @property
-    def clip(self) -> Clip:
-        """The sound of the segment. Raises ProsodyError if it is missing or has changed."""
-        return self.sounds.clip(self.segment.start, self.segment.end)
-
-    @property
     def following(self) -> str | None:
         """The segment that comes when this one is accepted, or None."""
         at = self.position
@@ -100,7 +103,7 @@ class Panel:
         if seen:
             pairs["transcript and you"] = queue.kappa(first, seen)
             pairs["detector and you"] = queue.kappa(heard, seen)
-        for name, segments in self.others.items():
+        for name, segments in self._others().items():
             common = _seen(segments)
             if seen and common:
                 pairs[f"you and {name}"] = queue.kappa(seen, common)
@@ -114,10 +117,16 @@ class Panel:
 
     # what is asked
 
-    def ask(self, what: str, /, **how: Any) -> None:
-        """Do what is asked; a mistake is `said`, and changes nothing."""
-        self.said, self.wrong = "", False
+    def ask(self, what: str, /, *, of: str | None = None, **how: Any) -> None:
+        """Do what is asked; a mistake is `said`, and changes nothing.
+
+        of: the segment that was shown when it was asked. What is asked of one that no longer is, is not done.
+        """
+        if what != "look":
+            self.said, self.wrong = "", False
         try:
+            if of not in (None, self.session.at) and what not in _OF_ANY:
+                raise ProsodyError(None, f"segment {of}", "is no longer shown: nothing was done", "do it again here")
             done = _ASKED.get(what)
             if done is None:
                 raise ProsodyError(None, "review", f"{what[:60]!r} can't be asked", "reload the page")
@@ -158,12 +167,12 @@ class Panel:
     def _split(self, how: Mapping[str, Any]) -> None:
         self._do("split", word=self._choose_word(how))
         self._point()
-        self.said = "Split in two; u undoes it."
+        self.said = "Split in two."
 
     def _merge(self, _: Mapping[str, Any]) -> None:
         self._do("merge")
         self._point()
-        self.said = "Joined to the next segment; u undoes it."
+        self.said = "Joined to the next segment."
 
     def _hear(self, _: Mapping[str, Any]) -> None:
         before = self.segment
@@ -238,7 +247,7 @@ class Panel:
         if self._write is None or not self.can_finish:
             why = self.session.read_only or "this review has no place to write to"
             raise ProsodyError(None, "review", f"can't be finished: {why}", "close the other review first")
-        self.said = f"Written: {self._write(self.session)}"
+        self.said = f"Written: {self._write(self.session, self.on_progress)}"
 
     # the queue
 
@@ -299,5 +308,9 @@ _ASKED: dict[str, Callable[[Panel, Mapping[str, Any]], None]] = {
 }
 
 
+# what is asked of the review, not of the segment that is shown
+_OF_ANY = {"look", "undo", "redo", "filter", "rank", "least", "go", "relocate", "finish"}
+
+
 def _seen(segments: Mapping[str, Segment]) -> dict[str, Segment]:
-    return {name: one for name, one in segments.items() if one.review["status"] == "reviewed"}
+    return {name: one for name, one in segments.items() if one.review["status"] == ACCEPTED}

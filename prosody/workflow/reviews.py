@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import getpass
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from prosody.workflow.stages import Stage
 
 FOLDER = "review"
-_REVIEWED = "reviewed"
+_REVIEWED, _ABOUT = "reviewed", "about.json"
 _SHOWN_OF_SHA = 16
 
 
@@ -49,7 +49,13 @@ def begin(
             None, "reviewer", f"{name!r} can't be a name", "use letters, digits, and ' .@-_' between them"
         )
     session = open_session(data, folder / f"{name}.jsonl", by=name, to_read=to_read)
-    return Review(data, session, _others(data, session, folder), lambda now: _write(data, now, folder, sounds))
+    return Review(
+        data,
+        session,
+        others=lambda: _others(data, session, folder),
+        write=lambda now, progress: _write(data, now, folder, sounds, progress),
+        note=_elsewhere(data, folder) if not session.entries else "",
+    )
 
 
 def reviewed(data: Path, *, runs: Path | None = None) -> Path | None:
@@ -58,16 +64,35 @@ def reviewed(data: Path, *, runs: Path | None = None) -> Path | None:
     return found[-1] if found else None
 
 
-def to_learn_from(run: Stage, data: Path, *, reviewed_too: bool) -> Dataset:
-    """The dataset that a stage reads: what a finished review made of it, if there is one and it is wanted.
+def to_learn_from(run: Stage, data: Path, *, which: str = "latest") -> Dataset:
+    """The dataset that a stage reads: as it was prepared, or what a finished review made of that.
 
-    data: the folder of the dataset as it was prepared. Raises ProsodyError as `dataset.load` does.
+    data: the folder of the dataset as it was prepared. which: "latest", the review that was finished last, if there is
+    one; "no"; or the name of one, as "reviewed-2". What is taken goes into upstream.json.
+    Raises ProsodyError if there is none of that name, and as `dataset.load` does.
     """
-    found = reviewed(data) if reviewed_too else None
-    if found is not None:
-        run.log(f"{run.name}: the dataset as it was reviewed, {record.shown(found)}")
-        return dataset.load(run.input(found))
-    return dataset.load(data)
+    found = _chosen(data, which)
+    if found is None:
+        return dataset.load(data)
+    chosen = dataset.load(run.input(found))
+    by = chosen.info["parameters"].get("import", {}).get("by", "?")
+    path = run.folder / "upstream.json"
+    files.write_json(path, {**files.read_json(path), "review": record.shown(found)}, overwrite=True)
+    run.log(f"{run.name}: the dataset as {by} reviewed it, {record.shown(found)}")
+    return chosen
+
+
+def _chosen(data: Path, which: str) -> Path | None:
+    if which == "no":
+        return None
+    finished = _finished(folder_of(data))
+    if which == "latest":
+        return finished[-1] if finished else None
+    found = next((path for path in finished if path.name == which), None)
+    if found is None:
+        there = ", ".join(path.name for path in finished) or "none was finished"
+        raise ProsodyError(None, "reviewed", f"{which!r} is no finished review", f"give latest, no, or one of: {there}")
+    return found
 
 
 def every_reviewed(runs: Path) -> list[Path]:
@@ -80,13 +105,30 @@ def _finished(folder: Path) -> list[Path]:
     return sorted((path for path in there if path.is_dir()), key=lambda path: int(path.name.rpartition("-")[2]))
 
 
-def _write(data: Dataset, session: Session, folder: Path, sounds: Sequence[Source]) -> Path:
+def _write(
+    data: Dataset, session: Session, folder: Path, sounds: Sequence[Source], progress: Callable[[float], None]
+) -> Path:
     from prosody.review import finish
 
     number = int(found[-1].name.rpartition("-")[2]) + 1 if (found := _finished(folder)) else 1
     target = folder / f"{_REVIEWED}-{number}"
-    finish.save(target, data, session, sounds=sounds, at=record.now())
+    finish.save(target, data, session, sounds=sounds, at=record.now(), progress=progress)
     return target
+
+
+def _elsewhere(data: Dataset, folder: Path) -> str:
+    """In one line, that this recording was reviewed as another dataset: with other parameters it is none of this."""
+    if not folder.is_dir():  # nobody writes here yet
+        return ""
+    told = folder / _ABOUT
+    if not told.exists():
+        files.write_json(told, {"source_sha256": data.info["source_sha256"]})
+    for other in sorted(folder.parent.glob(f"*/{_ABOUT}")):
+        with suppress(ProsodyError, AttributeError):
+            is_same = files.read_json(other).get("source_sha256") == data.info["source_sha256"]
+            if is_same and other.parent != folder and any(other.parent.glob("*.jsonl")):
+                return "This recording was reviewed before, as a dataset of other parameters; that review is kept."
+    return ""
 
 
 def _others(data: Dataset, session: Session, folder: Path) -> dict[str, dict[str, Segment]]:

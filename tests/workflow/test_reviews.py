@@ -69,9 +69,9 @@ def test_two_reviewers_have_a_journal_each_and_see_each_other(data):
     ann.session.do("toggle", word=0, token="<emph>")
     ben = begin(data, by="ben")
     assert ben.session.read_only == "" and ben.session.segments["1"].words[0].markers == ()
-    assert ben.others["ann"]["1"].words[0].markers == ("<emph>",)
+    assert ben.others()["ann"]["1"].words[0].markers == ("<emph>",)
     ben.session.path.with_name("bad.jsonl").write_text("no journal\n")
-    assert set(begin(data, by="ann").others) == {"ben"}
+    assert set(begin(data, by="ann").others()) == {"ben"}
     for one in (ann, ben):
         one.session.close()
 
@@ -93,9 +93,9 @@ def test_each_finished_review_is_a_dataset_of_its_own_and_the_last_is_learned_fr
     one = begin(data, by="ann")
     one.session.do("toggle", word=0, token="<emph>")
     one.session.do("accept")
-    first = one.write(one.session)
+    first = one.write(one.session, print)
     one.session.do("reject", "2")
-    second = one.write(one.session)
+    second = one.write(one.session, print)
     one.session.close()
     assert (first.name, second.name) == ("reviewed-1", "reviewed-2") and reviews.reviewed(data.folder) == second
     kept = dataset.load(second)
@@ -104,8 +104,13 @@ def test_each_finished_review_is_a_dataset_of_its_own_and_the_last_is_learned_fr
     assert (kept.segments[0].review["status"], kept.segments[0].review["by"]) == ("reviewed", "ann")
 
     run = workflow.stage("train", {})
-    assert reviews.to_learn_from(run, data.folder, reviewed_too=False).segments == data.segments
-    assert reviews.to_learn_from(run, data.folder, reviewed_too=True).segments == kept.segments
+    assert reviews.to_learn_from(run, data.folder, which="no").segments == data.segments
+    assert reviews.to_learn_from(run, data.folder, which="latest").segments == kept.segments
+    assert reviews.to_learn_from(run, data.folder, which="reviewed-1").segments == dataset.load(first).segments
+    assert json.loads((run.folder / "upstream.json").read_text())["review"].endswith("reviewed-1")
+    with pytest.raises(ProsodyError, match="'reviewed-9' is no finished review") as caught:
+        reviews.to_learn_from(run, data.folder, which="reviewed-9")
+    assert "reviewed-1, reviewed-2" in str(caught.value)
     hashed = json.loads((run.folder / "inputs.json").read_text())
     assert any(Path(entry["path"]).name == dataset.DATASET_FILE for entry in hashed)
 
@@ -115,7 +120,7 @@ def test_the_dataset_of_an_adapter_is_found_among_what_was_reviewed(data):
 
     one = begin(data, by="ann")
     one.session.do("toggle", word=0, token="<emph>")
-    made = one.write(one.session)
+    made = one.write(one.session, print)
     one.session.close()
     assert speaker.dataset_of({"data_sha256": sha256(made / dataset.DATASET_FILE)}) == made
     assert speaker.dataset_of({"data_sha256": "1" * 64}) is None
@@ -130,4 +135,17 @@ def test_a_review_of_a_dataset_that_has_changed_since_is_another(data):
     dataset.save(data.folder, (changed, data.segments[1]), data.info, overwrite=True)
     again = begin(dataset.load(data.folder), by="ann")
     assert again.session.counts["reviewed"] == 0
+    again.session.close()
+
+
+def test_one_who_reviews_another_dataset_of_the_same_recording_is_told_so(data):
+    one = begin(data, by="ann")
+    assert one.note == ""
+    one.session.do("accept")
+    one.session.close()
+    words = tuple(replace(word, markers=("<emph>",)) for word in data.segments[0].words)
+    changed = replace(data.segments[0], words=words, text=text_of(words))
+    dataset.save(data.folder, (changed, data.segments[1]), data.info, overwrite=True)
+    again = begin(dataset.load(data.folder), by="ann")
+    assert "was reviewed before" in again.note and again.session.counts["reviewed"] == 0
     again.session.close()
