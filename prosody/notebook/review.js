@@ -221,7 +221,7 @@ class Panel {
     this.status.dataset.status = segment.status;
     this.bar.value = view.done / Math.max(1, view.queued);
     this.done.textContent = view.progress;
-    this.counts.textContent = view.counts;
+    this.counts.textContent = view.counts + (view.written ? `; written: ${view.written}` : "");
     const [n, some] = [view.places.length, view.places.slice(0, MOST_PLACES)];
     this.doubts.replaceChildren(make("span", { text: n ? "In doubt:" : "Nothing in doubt here." }), ...some.map((place) => make("button", { type: "button", className: "pr-place", on: { click: () => { this.choose(place.word); this.axis.lanes.focus(); } } },
         make("span", { text: place.told }))), n > MOST_PLACES && make("span", { text: `and ${n - MOST_PLACES} more, underlined below` }) || "");

@@ -69,6 +69,7 @@ def sheet(panel: Panel, *, agreement: bool = False) -> dict[str, Any]:
         "can_redo": session.can_redo,
         "can_finish": panel.can_finish,
         "agreement": found,
+        "written": panel.written,
     }
 
 

@@ -45,11 +45,13 @@ class Panel:
     session, sounds: what is reviewed. order: the ids of the queue, most doubtful first. filter: what it leaves.
     least: the evidence from which "hear" accepts. said: one line on the last thing asked; wrong: whether it tells a
     mistake. word: the number of the one that is looked at. on_progress: hears how far writing the dataset is.
+    written: the folder that the dataset was written to last, "" before.
     """
 
     def __init__(self, of: Review, sounds: Sounds) -> None:
         session = of.session
         self.session, self.sounds, self._others, self._write = session, sounds, of.others, of.write
+        self.written = ""
         self.on_progress: Told = lambda share: None
         self.filter, self.least = queue.Filter(), LEAST
         self.said, self.wrong, self.word = of.note, False, 0
@@ -247,7 +249,8 @@ class Panel:
         if self._write is None or not self.can_finish:
             why = self.session.read_only or "this review has no place to write to"
             raise ProsodyError(None, "review", f"can't be finished: {why}", "close the other review first")
-        self.said = f"Written: {self._write(self.session, self.on_progress)}"
+        self.written = str(self._write(self.session, self.on_progress))
+        self.said = f"Written: {self.written}"
 
     # the queue
 

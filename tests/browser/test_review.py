@@ -320,3 +320,31 @@ def test_the_next_segment_is_there_at_once(page, lab, folder):
         waited.append(int(page.locator(PANEL).get_attribute("data-waited")))
         time.sleep(0.2)
     assert sorted(waited)[5] < 1000, waited  # the benchmark tells how long it takes
+
+
+def test_a_double_click_accepts_one_segment_and_finish_writes_the_dataset(page, lab, folder):
+    begin(page, lab, folder)
+    page.locator(".pr-main").dblclick()
+    until(page, "panel.dataset.segment === '2'")
+    page.locator(".pr-row").nth(3).click()
+    page.locator(".pr-at .pr-glyph").first.wait_for()
+    assert segments_of(lab, folder).counts["reviewed"] == 1
+    page.get_by_role("button", name="Finish").click()
+    press(page, "ArrowRight", "1")  # what is asked meanwhile does not hide that it was written
+    page.locator(".pr-counts", has_text="written: ").wait_for(timeout=60_000)
+    written = dataset.load(reviews.reviewed(folder, runs=lab[1]))
+    assert [one.review["status"] for one in written.segments[:3]] == ["reviewed", "unreviewed", "unreviewed"]
+    assert written.segments[1].prosody_tokens == ("<pitch_high>",)
+
+
+def test_what_is_typed_for_a_word_is_no_order(page, lab, folder):
+    begin(page, lab, folder)
+    press(page, "Enter", "e", "x", "Escape")
+    press(page, "e")
+    page.keyboard.type("half")
+    page.locator(".pr-filters input[type=search]").click()  # elsewhere: the word stays as it was
+    until(page, "!document.querySelector('.pr-word-title input')")
+    assert page.evaluate("document.activeElement.type") == "search"
+    found = segments_of(lab, folder)
+    assert found.counts == {"unreviewed": 11, "reviewed": 1, "rejected": 0}
+    assert [word.text for word in found.segments["2"].words] == WORDS
