@@ -222,6 +222,7 @@ def test_a_second_reviewer_may_look_but_not_touch(tmp_path):
         ('{"prosody_review": 2}\n', "line 1: is not the journal of a review"),
         ('{"prosody_review": 1, "dataset_sha256": "2"}\n', "is the review of another dataset"),
         ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n7\n', "line 2: is no action of a review"),
+        ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n' + "[" * 10**5 + "\n", "line 2: is no action of a review"),
         ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n{"do": "dance"}\n', "holds an action that can't be done"),
         ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n{"segment": 3}\n', "holds an action that can't be done"),
         ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n{"do": "undo"}\n', "holds an action that can't be done"),
@@ -256,3 +257,60 @@ def test_an_action_that_is_none(session):
         with pytest.raises(ProsodyError, match="there is nothing to"):
             act()
     assert actions.final_pause(session.segments["1"]) is None
+
+
+def test_a_disk_that_is_full_takes_nothing_from_the_journal(tmp_path):
+    """Half a line may have been written when the disk says no; after room was made, all goes on."""
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "review.jsonl"
+    session = Session(BOOK, opened(path, SHA), by="ann")
+    session.do("accept")
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, limits[1]))
+    try:
+        for _ in range(2):
+            with pytest.raises(ProsodyError, match="File too large"):
+                session.do("reject")
+            assert path.read_bytes() == before
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert session.counts["rejected"] == 0
+    session.do("reject")
+    session.close()
+    assert again(path).counts["rejected"] == 1
+
+
+def test_a_journal_that_was_removed_is_written_anew_with_all_that_was_done(session):
+    session.do("accept")
+    session.path.unlink()
+    session.do("toggle", "2", word=0, token="<emph>")
+    there = again(session.path)
+    assert there.segments == session.segments and there.counts["reviewed"] == 1
+
+
+def test_a_journal_that_another_program_wrote_to_is_left_as_it_is(session):
+    session.do("accept")
+    session.path.write_bytes(session.path.read_bytes() + b"conflict")
+    with pytest.raises(ProsodyError, match="was changed by another program since it was opened"):
+        session.do("reject")
+    assert session.path.read_bytes().endswith(b"conflict") and session.counts["rejected"] == 0
+
+
+def test_a_journal_that_may_not_be_written_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "review.jsonl"
+    session = Session(BOOK, opened(path, SHA), by="ann")
+    session.do("accept")
+    session.close()
+    written = path.read_bytes()
+
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.truncate", refused)
+    session = Session(BOOK, opened(path, SHA), by="ann")
+    assert session.read_only == "may not be read or written" and session.counts["reviewed"] == 1
+    with pytest.raises(ProsodyError, match="is open for reading only: may not"):
+        session.do("reject")
+    assert path.read_bytes() == written
+    monkeypatch.undo()
+    assert opened(path, SHA).writable  # and no lock was left
