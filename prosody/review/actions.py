@@ -6,17 +6,20 @@ known by its number in the dataset, from 1 ("12"), a part of one by "12.1" and "
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from prosody import markers
-from prosody.dataset import Segment, Word, text_of
+from prosody.dataset import Segment, Word, text_of, unreviewed
 from prosody.errors import ProsodyError
+from prosody.review import asked
 
 Segments = Mapping[str, Segment]
 SHORTEST_WORD_S = 0.01
+_LONGEST_STEM = 120  # bytes of a file's name
 ACCEPTED, REJECTED, UNREVIEWED = "reviewed", "rejected", "unreviewed"
 
 
@@ -48,7 +51,7 @@ def _toggle(segments: Segments, name: str, action: Mapping[str, Any]) -> dict[st
 
 def _accept_heard(segments: Segments, name: str, action: Mapping[str, Any]) -> dict[str, Segment]:
     """Put in what the sound supports at least so far: of each kind the marker with the most evidence."""
-    least = float(action["least"])
+    least = asked.number(action, "least")
     found = []
     for word in segments[name].words:
         slot = list(word.markers)
@@ -69,7 +72,7 @@ def _clear(segments: Segments, name: str, action: Mapping[str, Any]) -> dict[str
 
 def _retext(segments: Segments, name: str, action: Mapping[str, Any]) -> dict[str, Segment]:
     """Another text for a word; what was measured of it stays until it is measured again."""
-    segment, text = segments[name], str(action["text"]).strip()
+    segment, text = segments[name], asked.text(action, "text").strip()
     parsed = markers.parse(text)
     if len(parsed.words) != 1 or parsed.words[0].markers or parsed.final:
         raise ProsodyError(None, f"segment {name}", f"{text!r} is not one word", "write one word, without markers")
@@ -79,8 +82,10 @@ def _retext(segments: Segments, name: str, action: Mapping[str, Any]) -> dict[st
 
 def _move(segments: Segments, name: str, action: Mapping[str, Any]) -> dict[str, Segment]:
     """Move an edge of a word (s): its neighbour gives way as far as it is as long as `SHORTEST_WORD_S`."""
-    segment, time = segments[name], float(action["time"])
+    segment, time = segments[name], asked.number(action, "time")
     k, edge = _index(segment, action["word"], name), action["edge"]
+    if edge not in ("start", "end"):
+        raise ProsodyError(None, f"segment {name}", f"{edge!r} is no edge of a word", "choose start or end")
     words = list(segment.words)
     word, other = words[k], k - 1 if edge == "start" else k + 1
     low = words[other].start + SHORTEST_WORD_S if edge == "start" and other >= 0 else segment.start
@@ -103,6 +108,9 @@ def _split(segments: Segments, name: str, action: Mapping[str, Any]) -> dict[str
     if k == 0:
         raise ProsodyError(None, f"segment {name}", "has no words before this one", "split before a later word")
     middle = round((segment.words[k - 1].end + segment.words[k].start) / 2, 6)
+    if min(middle - segment.start, segment.end - middle) < SHORTEST_WORD_S:
+        what = "one of its parts would last no time"
+        raise ProsodyError(None, f"segment {name}", what, "split before another word, or move the words' edges first")
     first, second = segment.words[:k], segment.words[k:]
     halves = {
         f"{name}.1": _cut(segment, first, None, segment.start, middle, "1"),
@@ -123,17 +131,23 @@ def _merge(segments: Segments, name: str, action: Mapping[str, Any]) -> dict[str
         raise ProsodyError(None, f"segment {name}", what, "merge segments of one part only")
     pause = final_pause(one)
     words = list(other.words)
-    if pause and not any(markers.BY_TOKEN[token].kind == "pause" for token in words[0].markers):
+    if pause and words and not any(markers.BY_TOKEN[token].kind == "pause" for token in words[0].markers):
         words[0] = replace(words[0], markers=markers.canonical([*words[0].markers, pause]))
     joined = PurePosixPath(other.audio_file).stem
-    whole = _cut(one, (*one.words, *words), final_pause(other), one.start, other.end, joined)
+    final = final_pause(other) if words else pause
+    whole = _cut(one, (*one.words, *words), final, one.start, other.end, joined)
+    if one.review["status"] != other.review["status"]:  # nobody has decided on both
+        whole = replace(whole, review=unreviewed())
     return _in_place(segments, (name, names[at]), {f"{name}+{names[at]}": whole})
 
 
 def _status(status: str) -> Callable[[Segments, str, Mapping[str, Any]], dict[str, Segment]]:
     def done(segments: Segments, name: str, action: Mapping[str, Any]) -> dict[str, Segment]:
-        seen = status != UNREVIEWED
-        review = {"status": status, "by": action.get("by") if seen else None, "at": action.get("at") if seen else None}
+        review = unreviewed()
+        if status != UNREVIEWED:
+            told = {"by": asked.text, "at": asked.moment}
+            known = {key: read(action, key) for key, read in told.items() if action.get(key) is not None}
+            review = {**review, "status": status, **known}
         return {**segments, name: replace(segments[name], review=review)}
 
     return done
@@ -174,14 +188,28 @@ def _with_words(segments: Segments, name: str, words: list[Word]) -> dict[str, S
 def _cut(segment: Segment, words: tuple[Word, ...], final: str | None, start: float, end: float, name: str) -> Segment:
     """A segment with other edges, and a sound of its own: the file's name with `name` behind."""
     path = PurePosixPath(segment.audio_file)
-    audio_file, duration = str(path.with_stem(f"{path.stem}-{name}")), round(end - start, 6)
+    audio_file, duration = str(path.with_stem(_short(f"{path.stem}-{name}"))), round(end - start, 6)
     more = {"start": start, "end": end, "duration": duration, "audio_file": audio_file}
     return replace(segment, words=words, text=text_of(words, final), **more)
 
 
+def _short(stem: str) -> str:
+    """A name that every system allows: of a long one the beginning, and what tells it from others."""
+    data = stem.encode()
+    if len(data) <= _LONGEST_STEM:
+        return stem
+    return data[: _LONGEST_STEM - 9].decode(errors="ignore") + "-" + hashlib.sha256(data).hexdigest()[:8]
+
+
 def _in_place(segments: Segments, names: tuple[str, ...], new: Mapping[str, Segment]) -> dict[str, Segment]:
-    """The segments with some that follow one another replaced, in the same place."""
+    """The segments with some that follow one another replaced, in the same place, each with a file of its own."""
     found: dict[str, Segment] = {}
+    taken = {one.audio_file.casefold() for name, one in segments.items() if name not in names}
+    for name, one in new.items():
+        path = PurePosixPath(one.audio_file)
+        while str(path).casefold() in taken:
+            path = path.with_stem(_short(f"{path.stem}-x"))
+        new = {**new, name: replace(one, audio_file=str(path))}
     for name, segment in segments.items():
         if name == names[0]:
             found |= new

@@ -1,9 +1,10 @@
-"""What a page asks of the panel, read: its messages are data from outside, and may hold anything."""
+"""What a page asks, or a journal tells, read: both are data from outside, and may hold anything."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from prosody.errors import ProsodyError
@@ -37,6 +38,17 @@ def text(how: Mapping[str, Any], name: str) -> str:
     if not is_text(value):
         raise _refused(name, value, "text")
     return value
+
+
+def moment(how: Mapping[str, Any], name: str) -> str:
+    """A time of day with its zone, as ISO 8601 has it. Raises ProsodyError if it is none, or not there."""
+    value = text(how, name)
+    try:
+        if datetime.fromisoformat(value).tzinfo is not None:
+            return value
+    except ValueError:
+        pass
+    raise _refused(name, value, "time in ISO 8601 with its zone")
 
 
 def _refused(name: str, value: Any, wanted: str) -> ProsodyError:

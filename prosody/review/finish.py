@@ -24,14 +24,14 @@ def revision_of(session: Session) -> Revision:
     """
     everything = list(session.segments.values())
     kept = [one for one in everything if one.review["status"] != REJECTED]
-    before, sounds = _ends(session.first.values()), {one.audio_file for one in session.first.values()}
+    before, first = _ends(session.first.values()), {one.audio_file: one for one in session.first.values()}
     now = _ends(everything)
     flat = [_key(word) for segment in kept for word in segment.words]
     return Revision(
         segments=tuple(kept),
-        recut=tuple(one.audio_file for one in kept if one.audio_file not in sounds),
+        recut=tuple(one.audio_file for one in kept if _span(first.get(one.audio_file)) != _span(one)),
         stale=tuple(k for k, key in enumerate(flat) if before.get(key) != now[key]),
-        changed=sum(one not in session.first.values() for one in kept),
+        changed=sum(one != first.get(one.audio_file) for one in kept),
         left_out=tuple(one.audio_file for one in everything if one.review["status"] == REJECTED),
         moved_cuts=False,
     )
@@ -60,6 +60,10 @@ def save(
         raise ProsodyError(data.folder, None, what, "name the recording, or undo these")
     source: dict[str, Any] = {"review": session.counts, "by": session.by, "at": at}
     return revision.save(folder, data, found, source=source, sounds=sounds, progress=progress)
+
+
+def _span(segment: Segment | None) -> tuple[float, float] | None:
+    return segment and (segment.start, segment.end)
 
 
 def _ends(segments: Iterable[Segment]) -> dict[tuple[float, float, str], float]:

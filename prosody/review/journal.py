@@ -31,6 +31,7 @@ class Journal:
         self._lock: Any = None
         self._head = {"prosody_review": VERSION, "dataset_sha256": dataset_sha256}
         self.entries: list[dict[str, Any]] = []
+        self._n_bytes = 0  # that count, of the file
 
     @property
     def writable(self) -> bool:
@@ -41,18 +42,37 @@ class Journal:
         """Write an action down. Raises ProsodyError if this process may not write, or the disk will not take it."""
         if not self.writable:
             what = f"is open for reading only: {self.why_not}"
-            raise ProsodyError(self.path, None, what, "close the other review first")
+            raise ProsodyError(self.path, None, what, "mend that, or close the other review; then run this cell again")
         line = json.dumps(entry, ensure_ascii=False, allow_nan=False)
-        with files.telling(self.path), open(self.path, "ab") as sink:
-            start = sink.tell()
-            try:
-                sink.write(f"{line}\n".encode())
-                sink.flush()
-                os.fsync(sink.fileno())
-            except OSError:
-                sink.truncate(start)
-                raise
+        with files.telling(self.path):
+            if os.path.lexists(self.path):
+                self._add(f"{line}\n".encode())
+            else:
+                self._write_anew(line)
         self.entries.append(json.loads(line))
+
+    def _add(self, line: bytes) -> None:
+        """Write a line at the end, all of it or nothing."""
+        with open(self.path, "r+b", buffering=0) as sink:  # a buffer would keep what a full disk has refused
+            if sink.seek(0, os.SEEK_END) != self._n_bytes:
+                what = "was changed by another program since it was opened"
+                raise ProsodyError(self.path, None, what, "run this cell again")
+            try:
+                at = 0
+                while at < len(line):
+                    at += sink.write(line[at:])
+                os.fsync(sink.fileno())
+            except BaseException:  # Ctrl-C, too
+                sink.truncate(self._n_bytes)
+                raise
+        self._n_bytes += len(line)
+
+    def _write_anew(self, line: str) -> None:
+        """All that was done, and a line more: somebody removed the file."""
+        known = [json.dumps(one, ensure_ascii=False) for one in (self._head, *self.entries)]
+        whole = "".join(f"{one}\n" for one in (*known, line)).encode()
+        files.write_bytes(self.path, whole)
+        self._n_bytes = len(whole)
 
     def close(self) -> None:
         """Let others write."""
@@ -72,7 +92,7 @@ class Journal:
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 entry = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 entry = None
             if not isinstance(entry, dict) or (number == 1 and entry.get("prosody_review") != VERSION):
                 what = "is no action of a review" if number > 1 else "is not the journal of a review"
@@ -98,16 +118,27 @@ class Journal:
                     self.why_not = "it is being reviewed elsewhere"
                     return False
         except ProsodyError as error:
-            self.why_not = error.what
+            self.why_not = str(error.what)
             return False
         self._lock = lock
-        n_bytes = self.read()
-        with files.telling(self.path), open(self.path, "ab") as sink:
-            sink.truncate(n_bytes)
-        if not n_bytes:
-            self.append(self._head)
-            self.entries.clear()
+        self._n_bytes = self.read()
+        try:
+            self._begin()
+        except ProsodyError as error:
+            self.close()
+            self.why_not = str(error.what)
+            return False
         return True
+
+    def _begin(self) -> None:
+        """Cut off what a kill left of a line; write the first line if there is none."""
+        with files.telling(self.path):
+            if self._n_bytes:
+                os.truncate(self.path, self._n_bytes)
+                return
+            head = f"{json.dumps(self._head)}\n".encode()
+            self.path.write_bytes(b"")
+            self._add(head)
 
 
 def only_read(path: Path, dataset_sha256: str) -> Journal:

@@ -248,7 +248,8 @@ class Panel:
     def _finish(self, _: Mapping[str, Any]) -> None:
         if self._write is None or not self.can_finish:
             why = self.session.read_only or "this review has no place to write to"
-            raise ProsodyError(None, "review", f"can't be finished: {why}", "close the other review first")
+            remedy = "mend that, or close the other review; then run this cell again"
+            raise ProsodyError(None, "review", f"can't be finished: {why}", remedy)
         self.written = str(self._write(self.session, self.on_progress))
         self.said = f"Written: {self.written}"
 

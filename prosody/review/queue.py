@@ -117,7 +117,8 @@ class Progress:
 def progress(segments: Mapping[str, Segment], entries: Sequence[Mapping[str, Any]]) -> Progress:
     """How far a review is. entries: of its journal; the time from decision to decision is what is left a segment."""
     done = sum(segment.review["status"] != UNREVIEWED for segment in segments.values())
-    at = [datetime.fromisoformat(str(one["at"])) for one in entries if one.get("do") in ("accept", "reject")]
+    decided = [one for one in entries if one.get("do") in ("accept", "reject") and one.get("at")]
+    at = [datetime.fromisoformat(one["at"]) for one in decided]
     looks = [(later - earlier).total_seconds() for earlier, later in pairwise(at)]
     looks = [seconds for seconds in looks if 0 <= seconds <= _LONGEST_LOOK_S]
     return Progress(done, len(segments), median(looks) * (len(segments) - done) if looks else None)

@@ -32,12 +32,19 @@ class Session:
         self.by = by
         self._journal = journal
         self._first = {str(k): segment for k, segment in enumerate(data.segments, 1)}
+        if not self._first:
+            raise ProsodyError(data.folder, None, "has no segments", "run the prepare stage again")
         self.segments: Mapping[str, Segment] = self._first
-        self.at = next(iter(self._first), "")
+        self.at = next(iter(self._first))
         self._before: list[tuple[_Change, str]] = []
         self._after: list[tuple[_Change, str]] = []
-        for entry in journal.entries:
-            self._step(entry)
+        for number, entry in enumerate(journal.entries, 2):  # the first line is the journal's head
+            try:
+                self._step(entry)
+            except (ProsodyError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+                what = f"holds an action that can't be done ({error})"
+                remedy = "move the file away to begin anew"
+                raise ProsodyError(journal.path, f"line {number}", what, remedy) from error
 
     @property
     def path(self) -> Path:
@@ -81,8 +88,7 @@ class Session:
 
     def go(self, segment: str) -> Segment | None:
         """Look at another segment; who only reads does so unrecorded. Raises ProsodyError if it isn't there."""
-        if segment not in self.segments:
-            raise ProsodyError(None, f"segment {segment}", "is not there", "choose one that is")
+        self._check_there(segment)
         if self.read_only:
             self.at = segment
             return self.segments[segment]
@@ -90,14 +96,12 @@ class Session:
 
     def undo(self) -> Segment | None:
         """As it was before the last action. Raises ProsodyError if there was none."""
-        if not self._before:
-            raise ProsodyError(None, None, "there is nothing to undo", "do something first")
+        self._check_can("undo")
         return self._done({"do": "undo"})
 
     def redo(self) -> Segment | None:
         """Do again what was undone last. Raises ProsodyError if nothing was, or something was done since."""
-        if not self._after:
-            raise ProsodyError(None, None, "there is nothing to redo", "undo something first")
+        self._check_can("redo")
         return self._done({"do": "redo"})
 
     @property
@@ -119,12 +123,24 @@ class Session:
         self._step(entry)
         return self.segments.get(self.at)
 
+    def _check_there(self, segment: str) -> None:
+        if segment not in self.segments:
+            raise ProsodyError(None, f"segment {segment}", "is not there", "choose one that is")
+
+    def _check_can(self, what: str) -> None:
+        if what == "undo" and not self._before:
+            raise ProsodyError(None, None, "there is nothing to undo", "do something first")
+        if what == "redo" and not self._after:
+            raise ProsodyError(None, None, "there is nothing to redo", "undo something first")
+
     def _step(self, entry: Mapping[str, Any]) -> None:
         """What an entry of the journal changes."""
         what = entry["do"]
         if what == "go":
+            self._check_there(entry["segment"])
             self.at = entry["segment"]
         elif what in ("undo", "redo"):
+            self._check_can(what)
             one, other = (self._before, self._after) if what == "undo" else (self._after, self._before)
             change, at = one.pop()
             other.append((change, self.at))
@@ -177,10 +193,9 @@ def open_session(data: dataset.Dataset, journal: Path, *, by: str, to_read: bool
         if kept.writable:
             _mine[journal.resolve()] = session
         return session
-    except (ProsodyError, KeyError, TypeError, ValueError, IndexError) as error:
+    except ProsodyError:
         kept.close()
-        what = f"holds an action that can't be done ({error})"
-        raise ProsodyError(journal, None, what, "move the file away to begin anew") from error
+        raise
 
 
 def _now() -> str:

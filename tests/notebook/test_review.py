@@ -184,13 +184,13 @@ ASKED = ["marker", "clear", "retext", "move", "split", "filter", "least", "go", 
 ASKED += ["dance", "", 3, []]
 
 
-@pytest.mark.parametrize("what", ASKED, ids=repr)
+@pytest.mark.parametrize("what", [*ASKED, "", 3, []], ids=repr)
 def test_no_message_of_a_page_breaks_the_panel_or_hurts_a_word(of, what):
     """Whatever it holds, it is answered by a view; a number that is none chooses no marker."""
-    page = Page(of)
+    page, odd_ones = Page(of), (*ODD, "x" * 5000)
     names = ("word", "number", "time", "edge", "text", "least", "segment", "folder", "status", "marker", "self", "what")
-    hows = [None, [], "x", 3, {}, *({"word": 1, **dict.fromkeys(names[1:], odd)} for odd in ODD)]
-    for how in [*hows, *(dict.fromkeys(names, odd) for odd in ODD)]:
+    hows = [None, [], "x", 3, {}, *({"word": 1, **dict.fromkeys(names[1:], odd)} for odd in odd_ones)]
+    for how in [*hows, *(dict.fromkeys(names, odd) for odd in odd_ones)]:
         page.sent.clear()
         page.panel._told(None, {"n": 1, "what": what, "how": how, "has": None}, None)
         view = page.sent[0]

@@ -89,3 +89,21 @@ def test_what_cannot_be_finished(folder):
     session.close()
     assert not (folder.parent / "new").exists()
     assert replace(session.segments["1"], review=dataset.unreviewed()) == session.first["1"]
+
+
+def test_a_part_never_gets_the_sound_of_a_segment_that_had_its_name(folder):
+    """The first's first half would be "s0-1.wav", which another, rejected one is: it has to be cut, not copied."""
+    data = dataset.load(folder)
+    (folder / "segments/s1.wav").rename(folder / "segments/s0-1.wav")
+    renamed = replace(data.segments[1], audio_file="segments/s0-1.wav")
+    dataset.save(folder, (data.segments[0], renamed, data.segments[2]), data.info, overwrite=True)
+    session = open_session(dataset.load(folder), folder.parent / "review.jsonl", by="ann")
+    session.do("split", "2", word=1)
+    session.do("split", "1", word=1)
+    found = finish.revision_of(session)
+    assert len(found.recut) == len(found.segments) - 1 == 4 and len(set(found.recut)) == 4
+    finished(folder, session)
+    session.close()
+    new = dataset.load(folder.parent / "new")
+    lengths = [soundfile.info(new.folder / one.audio_file).duration for one in new.segments]
+    assert lengths == pytest.approx([one.duration for one in new.segments], abs=1e-3)

@@ -222,6 +222,7 @@ def test_a_second_reviewer_may_look_but_not_touch(tmp_path):
         ('{"prosody_review": 2}\n', "line 1: is not the journal of a review"),
         ('{"prosody_review": 1, "dataset_sha256": "2"}\n', "is the review of another dataset"),
         ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n7\n', "line 2: is no action of a review"),
+        ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n' + "[" * 10**5 + "\n", "line 2: is no action of a review"),
         ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n{"do": "dance"}\n', "holds an action that can't be done"),
         ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n{"segment": 3}\n', "holds an action that can't be done"),
         ('{"prosody_review": 1, "dataset_sha256": "SHA"}\n{"do": "undo"}\n', "holds an action that can't be done"),
@@ -256,3 +257,151 @@ def test_an_action_that_is_none(session):
         with pytest.raises(ProsodyError, match="there is nothing to"):
             act()
     assert actions.final_pause(session.segments["1"]) is None
+
+
+def test_a_disk_that_is_full_takes_nothing_from_the_journal(tmp_path):
+    """Half a line may have been written when the disk says no; after room was made, all goes on."""
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "review.jsonl"
+    session = Session(BOOK, opened(path, SHA), by="ann")
+    session.do("accept")
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, limits[1]))
+    try:
+        for _ in range(2):
+            with pytest.raises(ProsodyError, match="File too large"):
+                session.do("reject")
+            assert path.read_bytes() == before
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert session.counts["rejected"] == 0
+    session.do("reject")
+    session.close()
+    assert again(path).counts["rejected"] == 1
+
+
+def test_a_journal_that_was_removed_is_written_anew_with_all_that_was_done(session):
+    session.do("accept")
+    session.path.unlink()
+    session.do("toggle", "2", word=0, token="<emph>")
+    there = again(session.path)
+    assert there.segments == session.segments and there.counts["reviewed"] == 1
+
+
+def test_a_journal_that_another_program_wrote_to_is_left_as_it_is(session):
+    session.do("accept")
+    session.path.write_bytes(session.path.read_bytes() + b"conflict")
+    with pytest.raises(ProsodyError, match="was changed by another program since it was opened"):
+        session.do("reject")
+    assert session.path.read_bytes().endswith(b"conflict") and session.counts["rejected"] == 0
+
+
+def test_a_journal_that_may_not_be_written_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "review.jsonl"
+    session = Session(BOOK, opened(path, SHA), by="ann")
+    session.do("accept")
+    session.close()
+    written = path.read_bytes()
+
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.truncate", refused)
+    session = Session(BOOK, opened(path, SHA), by="ann")
+    assert session.read_only == "may not be read or written" and session.counts["reviewed"] == 1
+    with pytest.raises(ProsodyError, match="is open for reading only: may not"):
+        session.do("reject")
+    assert path.read_bytes() == written
+    monkeypatch.undo()
+    assert opened(path, SHA).writable  # and no lock was left
+
+
+WHEN = "2026-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"do": "go", "segment": "99"},
+        {"do": "go", "segment": 1},
+        {"do": "go", "segment": []},
+        {"do": "move", "segment": "1", "word": 1, "edge": "end", "time": 10**400},
+        {"do": "move", "segment": "1", "word": 1, "edge": "text", "time": 1.0},
+        {"do": "move", "segment": "1", "word": "1", "edge": "end", "time": 1.0},
+        {"do": "accept heard", "segment": "1", "least": 10**400},
+        {"do": "accept heard", "segment": "1", "least": float("nan")},
+        {"do": "retext", "segment": "1", "word": 0, "text": "\ud800"},
+        {"do": "toggle", "segment": "1", "word": 0, "token": ["<emph>"]},
+        {"do": "accept", "segment": "1", "by": "ann", "at": "yesterday"},
+        {"do": "accept", "segment": "1", "by": "ann", "at": "2026-01-01T00:00:00"},
+        {"do": "accept", "segment": "1", "by": 7, "at": WHEN},
+        {"do": "redo"},
+    ],
+    ids=str,
+)
+def test_an_action_in_the_journal_that_cannot_be_is_named_by_its_line(tmp_path, entry):
+    path = tmp_path / "review.jsonl"
+    session = Session(BOOK, opened(path, SHA), by="ann")
+    session.do("accept", "2")
+    session.close()
+    with path.open("a") as sink:
+        sink.write(json.dumps(entry) + "\n")
+    with pytest.raises(ProsodyError, match=r"review\.jsonl: line 3: holds an action that can't be done"):
+        again(path)
+
+
+def test_of_a_dataset_without_segments_there_is_nothing_to_review(tmp_path):
+    with pytest.raises(ProsodyError, match="has no segments"):
+        Session(replace(BOOK, segments=()), opened(tmp_path / "review.jsonl", SHA), by="ann")
+
+
+def test_what_was_not_decided_as_one_is_not_decided_when_it_is_merged(session):
+    session.do("reject", "1")
+    session.do("accept", "2")
+    assert session.do("merge", "1").review == dataset.unreviewed()
+    session.undo()
+    session.do("accept", "1")
+    assert session.do("merge", "1").review["status"] == "reviewed"
+
+
+def test_each_part_has_a_file_of_its_own_under_a_name_that_is_not_too_long(tmp_path):
+    names = ("a.wav", "a-1.wav", "A-2.wav", "é" * 60 + ".wav")
+    segments = tuple(replace(one, audio_file=name) for one, name in zip(BOOK.segments, names, strict=True))
+    data = replace(BOOK, segments=tuple(replace(one, split="train") for one in segments))
+    session = Session(data, opened(tmp_path / "review.jsonl", SHA), by="ann")
+    session.do("split", "1", word=3)
+    session.do("merge", "3")
+    for _ in range(9):
+        session.do("split", list(session.segments)[-1], word=1)
+    files = [one.audio_file for one in session.segments.values()]
+    assert len({name.casefold() for name in files}) == len(files) == 13
+    assert all(len(name.encode()) <= 124 for name in files)
+    assert again_of(data, session.path).segments == session.segments
+    session.close()
+
+
+def again_of(data, path):
+    journal = Journal(path, SHA)
+    journal.read()
+    return Session(data, journal, by="ben")
+
+
+def test_a_part_that_would_last_no_time_is_not_made(tmp_path):
+    first = BOOK.segments[0]
+    words = (replace(first.words[0], start=first.start, end=first.start), *first.words[1:])
+    words = (words[0], replace(words[1], start=first.start), *words[2:])
+    data = replace(BOOK, segments=(replace(first, words=words), *BOOK.segments[1:]))
+    session = Session(data, opened(tmp_path / "review.jsonl", SHA), by="ann")
+    with pytest.raises(ProsodyError, match="one of its parts would last no time"):
+        session.do("split", word=1)
+    assert session.do("move", word=0, edge="end", time=first.start + 0.05).words[0].end > first.start
+    session.close()
+
+
+def test_a_segment_without_words_can_be_joined_and_left(tmp_path):
+    silent = replace(BOOK.segments[1], words=(), text="", split=BOOK.segments[0].split)
+    data = replace(BOOK, segments=(BOOK.segments[0], silent, *BOOK.segments[2:]))
+    session = Session(data, opened(tmp_path / "review.jsonl", SHA), by="ann")
+    merged = session.do("merge", "1")
+    assert merged.words == BOOK.segments[0].words and merged.text == BOOK.segments[0].text
+    session.close()
