@@ -18,12 +18,30 @@ sys.path.append(str(Path(__file__).parent))
 from lab_page import chromium, jupyterlab, run_all
 
 ANSWER = 'question = "What would you tell a beginner?"\npoints = ["start with a cheap clock", "make mistakes"]'
-PICTURES = (  # notebook, stage, lines put below its parameters, name of the picture → what is taken
-    ("01_segment", "segment", "", {"threshold": ".ps-threshold"}),
-    ("02_prepare", "prepare", 'reviewer = "you"', {"segment": ".js-plotly-plot >> nth=2", "review": ".prosody-review"}),
-    ("03_train_lora", "train", "epochs = 2", {"rank": ".ps-rank", "loss": ".js-plotly-plot >> nth=-1"}),
-    ("04_generate", "generate", ANSWER, {"marker": ".ps-hear", "studio": ".prosody-studio"}),
+Taken = dict[str, tuple[str, str]]  # name of the picture → what its cell says, what of its output is taken
+PICTURES: tuple[tuple[str, str, str, Taken], ...] = (  # notebook, stage, lines put below its parameters
+    ("01_segment", "segment", "", {"threshold": ("threshold_panel(", ".ps-threshold")}),
+    ("02_prepare", "prepare", 'reviewer = "you"', {"review": ("reviews.begin(", ".prosody-review")}),
+    (
+        "03_train_lora",
+        "train",
+        "epochs = 2",
+        {"rank": ("rank_panel(", ".ps-rank"), "loss": ("plots.loss_curve(", ".js-plotly-plot")},
+    ),
+    (
+        "04_generate",
+        "generate",
+        ANSWER,
+        {"marker": ("hear_marker(", ".ps-hear"), "studio": ("studio(desk", ".prosody-studio")},
+    ),
 )
+SCROLL = """said => {
+    const notebook = window.jupyterapp.shell.currentWidget.content;
+    const at = notebook.widgets.findIndex(cell => cell.model.sharedModel.getSource().includes(said)
+        && !cell.model.sharedModel.getSource().includes('import ') && cell.model.type === 'code');
+    notebook.activeCellIndex = at;
+    return notebook.scrollToItem(at).then(() => at, () => at);
+}"""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -35,23 +53,18 @@ def main(arguments: list[str] | None = None) -> None:
         page.set_viewport_size({"width": 1400, "height": 1400})
         for notebook, stage, changes, pictures in PICTURES:
             run_all(page, lab, f"{notebook}.ipynb", stage, changes)
-            for name, selector in pictures.items():
-                take(page, selector, folder / f"{name}.png")
+            for name, (said, selector) in pictures.items():
+                take(page, said, selector, folder / f"{name}.png")
                 print(folder / f"{name}.png", flush=True)
 
 
-def take(page: Any, selector: str, path: Path) -> None:
-    """One picture, once what is in it is drawn."""
-    # cells far from the view are not drawn until they are reached
-    page.evaluate("() => window.jupyterapp.commands.execute('notebook:select-last-cell')")
-    node = page.locator(selector)
-    for _ in range(60):
-        if node.count() and node.is_visible():
-            break
-        page.keyboard.press("PageUp")
-        page.wait_for_timeout(300)
+def take(page: Any, said: str, selector: str, path: Path) -> None:
+    """One picture, once what is in it is drawn: cells far from the view are not before they are reached."""
+    at = page.evaluate(SCROLL, said)
+    node = page.locator(f'[data-windowed-list-index="{at}"] {selector}').first
+    node.wait_for(timeout=60_000)
     node.scroll_into_view_if_needed()
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(3000)
     node.screenshot(path=path)
 
 
