@@ -38,7 +38,11 @@ def schema(path: Path, data: Any, name: str, *, progress: Callable[[float], None
 
     progress: called with the share of a list that is checked.
     """
-    if not _is_finite(data):
+    try:
+        is_finite = _is_finite(data)
+    except RecursionError:
+        raise ProsodyError(path, None, "is nested too deeply", "write the file again") from None
+    if not is_finite:
         where, number = next((where, number) for where, number in _numbers(data, ()) if not _is_finite(number))
         shown = number if isinstance(number, float) else "too large"
         raise ProsodyError(path, _place(where, name), f"is {shown}, not a finite number", _WRITE_AGAIN)

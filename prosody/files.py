@@ -259,7 +259,7 @@ def read_json(path: PathLike, *, constants: bool = False) -> Any:
     """
     text = read_text(path)
     try:
-        how = {} if constants else {"parse_constant": _refuse_constant, "parse_float": _finite}
+        how = {} if constants else {"parse_constant": _refuse_constant, "parse_float": _finite, "parse_int": _whole}
         return json.loads(text, **how)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
@@ -304,6 +304,12 @@ def _finite(number: str) -> float:
     if math.isinf(value):
         raise ValueError(f"{number} is too large a number")
     return value
+
+
+def _whole(number: str) -> int:
+    if len(number) > 300:  # no float holds it
+        raise ValueError(f"{number[:20]}… is too large a number")
+    return int(number)
 
 
 def _refuse_constant(name: str) -> None:

@@ -2,12 +2,13 @@ import json
 import math
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prosody import dataset
+from prosody import dataset, dataset_check, files
 from prosody.dataset import Segment, Word
 from prosody.errors import ProsodyError
 from prosody.markers import TOKENS
@@ -83,6 +84,7 @@ def test_comes_back_as_it_was_saved(saved):
             "<pause_long>": 2,
             "<pitch_falling>": 1,
         },
+        "audio_sha256": {one.audio_file: files.sha256(saved / one.audio_file) for one in loaded.segments},
     }
     assert loaded.segments[1].prosody_tokens == ("<pause_long>", "<emph>", "<pause_long>")
     assert dataset.load(saved / "prosody_dataset.json") == loaded
@@ -379,3 +381,9 @@ def test_round_trip(tmp_path_factory, segments):
         (folder / segment.audio_file).touch()
     dataset.save(folder, segments, INFO, overwrite=True)
     assert dataset.load(folder).segments == tuple(segments)
+
+
+def test_data_nested_too_deeply_are_told():
+    deep = json.loads("[" * 900 + "]" * 900)
+    with pytest.raises(ProsodyError, match="is nested too deeply"):
+        dataset_check.schema(Path("dataset_info.json"), {"more": deep}, "dataset_info")

@@ -135,11 +135,11 @@ def f0_of(clip: Clip, speaker: Mapping[str, Any] | None) -> dict[str, Any] | Non
     import numpy as np
 
     voiced = clip.f0_hz[np.isfinite(clip.f0_hz)]
-    known = (speaker or {}).get("f0_median_hz")
-    median = float(known) if known else float(np.median(voiced)) if len(voiced) else 0.0
+    known = _positive(speaker, "f0_median_hz")
+    median = known or (float(np.median(voiced)) if len(voiced) else 0.0)
     if not median or len(clip.f0_times) < 2:
         return None
-    spread = float((speaker or {}).get("f0_spread_st") or 0.0)
+    spread = _positive(speaker, "f0_spread_st")
     return {
         "first": float(clip.f0_times[0]),
         "step": float(np.median(np.diff(clip.f0_times))),
@@ -148,6 +148,13 @@ def f0_of(clip: Clip, speaker: Mapping[str, Any] | None) -> dict[str, Any] | Non
         "spread": spread,
         "range": _range(voiced, median, spread),
     }
+
+
+def _positive(speaker: Mapping[str, Any] | None, name: str) -> float:
+    """A number of the profile, whose schema says nothing of what is in it; 0 where it is none above 0."""
+    value = (speaker or {}).get(name)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number and 0 < value < 1e6 else 0.0
 
 
 def _range(voiced: np.ndarray, median: float, spread: float) -> list[float]:

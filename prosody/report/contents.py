@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,9 +57,9 @@ def locate(given: str) -> Path:
     The latest is the one begun last, however it ended. Raises ProsodyError if there is no such run, or several.
     """
     path = Path(given)
-    if path.name in _FILES and path.is_file():
+    if path.name in _FILES and os.path.isfile(path):
         path = path.parent
-    if path.is_dir() and any((path / name).is_file() for name in _FILES):
+    if os.path.isdir(path) and any((path / name).is_file() for name in _FILES):
         return path.resolve()
     remedy = "`python -m prosody runs` lists them"
     all_runs = sorted(_folders(record.runs_folder()), key=lambda folder: folder.name)
@@ -108,7 +109,10 @@ def inside(folder: Path, name: Any) -> Path | None:
     """The file of that name in `folder`, or None where the name leads out of it or is no name."""
     if not isinstance(name, str) or not name or "\0" in name:
         return None
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+    except (OSError, RuntimeError, ValueError):  # half a pair of surrogates, or a link that leads to itself
+        return None
     return path if path.is_relative_to(folder.resolve()) else None
 
 
@@ -155,7 +159,7 @@ def _gone(contents: Contents) -> list[str]:
         name, size = str(entry.get("path")), entry.get("bytes")
         if name.startswith("artifacts/checkpoints/"):  # the next training takes them away
             continue
-        path = next((base / name for base in (contents.folder, record.root()) if (base / name).is_file()), None)
+        path = next((base / name for base in (contents.folder, record.root()) if os.path.isfile(base / name)), None)
         if path is None:
             told.append(one_line(f"{name}: is no longer there"))
         elif isinstance(size, int) and path.stat().st_size != size:

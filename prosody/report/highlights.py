@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ def _player(path: Path, label: str) -> str:
 
     from prosody.notebook.live import sound
 
-    if not path.is_file():
+    if not os.path.isfile(path):  # False, too, for a name that is too long
         raise ProsodyError(path, None, "not found")
     try:
         with soundfile.SoundFile(path) as file:

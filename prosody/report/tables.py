@@ -79,7 +79,8 @@ def escaped(value: Any) -> str:
 def _row(row: Sequence[Any]) -> str:
     first, *rest = row
     cells = "".join(f"<td{_kind(value)}>{escaped(shown(value))}</td>" for value in rest)
-    return f'<tr><th scope="row">{marker_html(first) if first in BY_TOKEN else escaped(first)}</th>{cells}</tr>'
+    head = marker_html(first) if isinstance(first, str) and first in BY_TOKEN else escaped(first)
+    return f'<tr><th scope="row">{head}</th>{cells}</tr>'
 
 
 def _kind(value: Any) -> str:

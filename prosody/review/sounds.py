@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from prosody.speech.measure import Tracks
 
 _KEPT = 3  # clips: the one shown, the next, the one before
+_LONGEST_S = 3600.0
 _MOST_FILES = 20_000  # that are looked at to find those that were moved
 
 
@@ -48,7 +49,7 @@ class Sounds:
     """
 
     def __init__(self, data: Dataset, tracks: Tracks | None = None) -> None:
-        self.sample_rate: int = data.info["sample_rate"]
+        self.sample_rate = int(data.info["sample_rate"])  # JSON may say 16000.0
         self._data, self._tracks = data, tracks
         self._starts = [segment.start for segment in data.segments]
         self._ends = [segment.end for segment in data.segments]
@@ -84,7 +85,10 @@ class Sounds:
         lost = {segment.audio_file: self._sha256.get(segment.audio_file) for segment in self._data.segments}
         lost = {name: known for name, known in lost.items() if not self._is_right(self._path(name), known)}
         for path in _sounds_below(folder) if lost else ():
-            same = sha256(path)
+            try:
+                same = sha256(path)
+            except ProsodyError:  # it may not be read, or has gone
+                continue
             for name in [
                 name for name, known in lost.items() if known == same or (not known and Path(name).name == path.name)
             ]:
@@ -104,6 +108,9 @@ class Sounds:
         import numpy as np
 
         rate = self.sample_rate
+        if end - start > _LONGEST_S:
+            what = f"lasts {end - start:,.0f} s, too long to be played at once"
+            raise ProsodyError(self._data.folder, "the segment", what, "split it")
         samples = np.zeros(max(round((end - start) * rate), 1), dtype=np.float32)
         for k in range(bisect_right(self._ends, start), bisect_left(self._starts, end)):
             sound = self._read(self._data.segments[k].audio_file)
@@ -120,6 +127,8 @@ class Sounds:
         path = self._path(name)
         remedy = "name the folder where the audio lies now"
         try:
+            if path.exists() and not path.is_file():  # a pipe or a device would be read for ever
+                raise ProsodyError(path, None, "is no sound that can be read", remedy)
             data = path.read_bytes()
         except FileNotFoundError:
             raise ProsodyError(path, None, "is not there", remedy) from None
@@ -155,7 +164,8 @@ def _sounds_below(folder: Path) -> list[Path]:
 
     found = []
     for here, _, names in os.walk(folder):
-        found += [Path(here) / name for name in names if Path(name).suffix.lower() in AUDIO]
+        sounds = (Path(here) / name for name in names if Path(name).suffix.lower() in AUDIO)
+        found += [path for path in sounds if path.is_file()]  # a pipe would be read for ever
         if len(found) > _MOST_FILES:
             what = f"holds more than {_MOST_FILES:,} sounds"
             raise ProsodyError(folder, None, what, "name a folder nearer to those of the dataset")

@@ -154,4 +154,5 @@ def _set(clone: Path, key: str, value: str | None) -> None:
 
 def _git(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = ["git", "-C", str(clone), *words]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", stdin=subprocess.DEVNULL)
+    how = {"text": True, "encoding": "utf-8", "errors": "surrogateescape"}  # as Python has names that are not UTF-8
+    return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, **how)

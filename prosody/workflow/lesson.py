@@ -58,8 +58,8 @@ def run_lesson(given: Mapping[str, Any], *, corpus: Callable[[int], Mapping[str,
 
 def _enough(raw: Any) -> int:
     """The number of answers, which must be one that a model can learn something from."""
-    if not str(raw).isdecimal() or int(raw) < FEWEST_ANSWERS:
-        what = f"{raw!r} is no number of answers to learn from"
+    if not str(raw).isdecimal() or len(str(raw)) > 9 or int(raw) < FEWEST_ANSWERS:
+        what = f"{str(raw)[:20]!r} is no number of answers to learn from"
         raise ProsodyError(None, "parameter 'answers'", what, f"give {FEWEST_ANSWERS} or more, as {ANSWERS}")
     return int(raw)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 FOLDER = "review"
 _REVIEWED, _ABOUT = "reviewed", "about.json"
 _SHOWN_OF_SHA = 16
+_LONGEST_NAME = 200  # bytes
 
 
 def folder_of(data: Path, *, runs: Path | None = None) -> Path:
@@ -43,8 +45,8 @@ def begin(
     logged in. to_read: only to look at. Raises ProsodyError for a name that no file can have, and as `open_session`
     does.
     """
-    name, folder = by.strip() or _who(), folder_of(data.folder, runs=runs)
-    if not re.fullmatch(r"[\w][\w .@-]{0,60}", name):
+    name, folder = unicodedata.normalize("NFC", by.strip() or _who()), folder_of(data.folder, runs=runs)
+    if not _is_name(name):
         raise ProsodyError(
             None, "reviewer", f"{name!r} can't be a name", "use letters, digits, and ' .@-_' between them"
         )
@@ -55,6 +57,18 @@ def begin(
         others=lambda: _others(data, session, folder),
         write=lambda now, progress: _write(data, now, folder, sounds, progress),
         note=_elsewhere(data, folder) if not session.entries else "",
+    )
+
+
+def _is_name(name: str) -> bool:
+    """Whether it can be a file's name on any system: Windows keeps some for its devices, whatever follows their dot."""
+    bare = "".join(c for c in name if not unicodedata.category(c).startswith("M"))  # marks are no \w: Hindi has many
+    return (
+        len(name) <= 61
+        and len(name.encode("utf-8", "replace")) <= _LONGEST_NAME
+        and re.fullmatch(r"\w[\w .@-]*", bare) is not None
+        and bare[0] == name[0]
+        and not re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d) *(\..*)?", name)
     )
 
 
@@ -101,8 +115,14 @@ def every_reviewed(runs: Path) -> list[Path]:
 
 
 def _finished(folder: Path) -> list[Path]:
-    there = (path for path in folder.glob(f"{_REVIEWED}-*") if re.fullmatch(rf"{_REVIEWED}-\d+", path.name))
-    return sorted((path for path in there if path.is_dir()), key=lambda path: int(path.name.rpartition("-")[2]))
+    there = [one for one in _numbered(folder) if (one[1] / dataset.DATASET_FILE).is_file()]
+    return [path for _, path in sorted(there)]
+
+
+def _numbered(folder: Path) -> list[tuple[int, Path]]:
+    """Whatever has the name of a reviewed dataset, with its number."""
+    found = ((re.fullmatch(rf"{_REVIEWED}-([0-9]{{1,9}})", path.name), path) for path in folder.glob(f"{_REVIEWED}-*"))
+    return [(int(match[1]), path) for match, path in found if match]
 
 
 def _write(
@@ -110,7 +130,7 @@ def _write(
 ) -> Path:
     from prosody.review import finish
 
-    number = int(found[-1].name.rpartition("-")[2]) + 1 if (found := _finished(folder)) else 1
+    number = max((number for number, _ in _numbered(folder)), default=0) + 1
     target = folder / f"{_REVIEWED}-{number}"
     finish.save(target, data, session, sounds=sounds, at=record.now(), progress=progress)
     return target
@@ -135,7 +155,7 @@ def _others(data: Dataset, session: Session, folder: Path) -> dict[str, dict[str
     """What other reviewers made of the segments; a journal that can't be read is left out."""
     found = {}
     for path in sorted(folder.glob("*.jsonl")):
-        if path != session.path:
+        if not (path == session.path or (session.path.exists() and path.samefile(session.path))):
             with suppress(ProsodyError):
                 found[path.stem] = dict(open_session(data, path, by=path.stem, to_read=True).segments)
     return found

@@ -164,8 +164,10 @@ def test_f0_that_is_nowhere_and_f0_without_a_profile():
     times = np.arange(10) / 62.5
     assert review_sheet.f0_of(Clip(np.zeros(100), 16_000, times, np.full(10, math.nan)), None) is None
     f0_hz = np.where(np.arange(10) % 3 == 0, np.nan, 120.0)
-    told = review_sheet.f0_of(Clip(np.zeros(100), 16_000, times, f0_hz), {"f0_median_hz": None})
-    assert told["median"] == 120.0 and told["hz"][0] is None and told["hz"][1] == 120.0
+    for median in (None, -5.0, "high", True, 10**400):  # the schema leaves it open
+        told = review_sheet.f0_of(Clip(np.zeros(100), 16_000, times, f0_hz), {"f0_median_hz": median})
+        assert told["median"] == 120.0
+    assert told["hz"][0] is None and told["hz"][1] == 120.0
     low, high = told["range"]
     assert (low, high) == (pytest.approx(120 / 2**0.5, rel=0.02), pytest.approx(120 * 2**0.5, rel=0.02))
 

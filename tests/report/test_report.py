@@ -234,3 +234,24 @@ def test_a_figure_that_is_none_is_told_of():
         [{"output_type": "display_data", "data": {"application/vnd.plotly.v1+json": {"data": "x"}}}], "", Figures()
     )
     assert "it is damaged" in shown
+
+
+@pytest.mark.parametrize(
+    "odd", [10**400, "x" * 5000, "\0", "\ud800", [[["x"]]], {"a": []}], ids=lambda odd: str(odd)[:5]
+)
+@pytest.mark.parametrize(
+    "name", ["metrics.json", "outputs.json", "inputs.json", "artifacts/dataset/prosody_dataset.json"]
+)
+def test_odd_values_in_a_record_leave_the_page(recorded, name, odd):
+    run = recorded("prepare")
+    data = json.loads((run / name).read_text()) if (run / name).is_file() else []
+    for entry in data if isinstance(data, list) else [data]:
+        entry.update(dict.fromkeys(entry, odd))
+    (run / name).write_text(json.dumps(data))
+    assert page.make(contents.read(run)).html.startswith(b"<!doctype html>")
+
+
+def test_a_name_too_long_for_a_file_is_no_run(recorded):
+    recorded("prepare")
+    with pytest.raises(ProsodyError, match="is no run"):
+        contents.locate("x" * 5000)

@@ -1,5 +1,8 @@
 """The sound of a segment under review, and what happens where its file was moved or changed."""
 
+import os
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -90,3 +93,27 @@ def test_a_sound_at_another_rate(folder):
 def test_a_folder_that_is_none(folder):
     with pytest.raises(ProsodyError, match="is no folder"):
         Sounds(dataset.load(folder)).relocate(folder / "nowhere")
+
+
+def test_a_pipe_in_place_of_a_sound_is_not_waited_for(folder):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("pipes have no names here")
+    data = dataset.load(folder)
+    path = folder / data.segments[0].audio_file
+    path.unlink()
+    os.mkfifo(path)
+    sounds = Sounds(data)
+    with pytest.raises(ProsodyError, match="is no sound that can be read"):
+        sounds.clip(data.segments[0].start, data.segments[0].end)
+    assert sounds.relocate(folder) == (0, 1)
+
+
+def test_a_segment_of_days_is_told_and_not_loaded(folder):
+    with pytest.raises(ProsodyError, match="too long to be played at once"):
+        Sounds(dataset.load(folder)).clip(0.0, 1e300)
+
+
+def test_a_sample_rate_that_json_writes_with_a_point_is_a_whole_number(folder):
+    data = dataset.load(folder)
+    clip = Sounds(replace(data, info={**data.info, "sample_rate": 16000.0})).clip(0.1, 1.5)
+    assert type(clip.sample_rate) is int and len(clip.samples) == 22_400

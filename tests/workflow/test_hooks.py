@@ -223,3 +223,14 @@ def test_lint_refuses_what_should_not_be_stored(clone, monkeypatch, capsys, leav
     path.write_text(json.dumps(notebook), encoding="utf-8")
     assert house.lint(Namespace()) == 1
     assert f"notebooks/01_segment.ipynb: stored with {told} (" in capsys.readouterr().out
+
+
+def test_a_folder_whose_name_is_not_utf_8(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("names are UTF-8 here")
+    subprocess.run(["git", "init", "-q", folder], check=True)
+    assert len(hooks.switch_on(folder)) >= 4
+    assert hooks.switch_off(folder) == ["git treats notebooks as any other text again"]

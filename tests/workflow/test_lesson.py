@@ -126,6 +126,7 @@ def test_what_is_given_takes_the_place_of_its_settings_and_a_second_lesson_of_th
         ({"epoch": "2"}, "did you mean 'epochs'"),
         ({"answers": "many"}, "'many' is no number of answers"),
         ({"answers": "2"}, "give 6 or more"),
+        ({"answers": "9" * 5000}, "is no number of answers"),
     ],
 )
 def test_mistakes_are_told_before_anything_runs(runs, corpus, given, told):

@@ -149,3 +149,32 @@ def test_one_who_reviews_another_dataset_of_the_same_recording_is_told_so(data):
     again = begin(dataset.load(data.folder), by="ann")
     assert "was reviewed before" in again.note and again.session.counts["reviewed"] == 0
     again.session.close()
+
+
+@pytest.mark.parametrize("name", ["con", "NUL", "aux.x", "COM1", "lpt9 .b", "\u0301a", "y" * 62, "अ" * 61 + "ा" * 10])
+def test_a_name_that_some_system_cannot_store_is_refused(data, name):
+    with pytest.raises(ProsodyError, match="can't be a name"):
+        begin(data, by=name)
+
+
+def test_a_name_may_carry_marks_and_is_the_same_however_they_are_typed(data):
+    one = begin(data, by="Jose\u0301")
+    one.session.do("accept")
+    one.session.close()
+    again = begin(data, by="Jos\u00e9")
+    assert again.session.counts["reviewed"] == 1
+    again.session.close()
+    hindi = begin(data, by="अनीता शर्मा")
+    assert set(hindi.others()) == {"Jos\u00e9"}
+    hindi.session.close()
+
+
+def test_a_folder_that_is_half_there_is_neither_learned_from_nor_in_the_way(data):
+    one = begin(data, by="ann")
+    one.session.do("accept")
+    first = one.write(one.session, print)
+    first.with_name("reviewed-3").mkdir()
+    first.with_name("reviewed-4").write_text("a file\n")
+    assert reviews.reviewed(data.folder) == first
+    assert one.write(one.session, print).name == "reviewed-5"
+    one.session.close()
