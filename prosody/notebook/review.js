@@ -5,7 +5,7 @@ const KEYS = [
   ["← →", "word before, next word"], ["Home End", "first, last word"], ["1–7", "set a marker or take it out"],
   ["0", "take all of the word's markers out"], ["Space", "play, pause"], ["P", "play from the word"],
   ["L", "loop the word"], ["S", "slow, 0.7×"], ["Enter", "accept and go on"], ["X", "reject and go on"],
-  ["N B", "next, back"], ["U", "undo"], ["Shift U", "redo"], ["H", "accept all that is heard clearly"],
+  ["N B", "next, back"], ["U", "undo"], ["Shift U", "redo"], ["H", "take over all that is heard clearly"],
   ["E", "correct the word"], ["C", "cut: a new segment from this word on"], ["M", "merge with the next segment"],
   [", .", "start of the word 10 ms earlier, later"], ["; '", "end of the word 10 ms earlier, later"],
   ["+ −", "zoom"], ["Esc", "leave a field, close this"], ["?", "show the keys"],
@@ -28,7 +28,7 @@ class Panel {
     this.axis.name = this.page;
     this.#build();
     this.heard = (message, buffers) => this.#told(message, buffers);
-    this.gone = () => this.#asleep("The kernel behind this panel has stopped. Run this cell: the review goes on where you were.");
+    this.gone = () => this.#asleep("The kernel behind this panel has stopped. Run this cell after those above it (Run ▸ Run All Cells): the review goes on where you were.");
     model.on("msg:custom", this.heard);
     model.on("comm_live_update", this.gone);
     this.ask("look");
@@ -138,7 +138,7 @@ class Panel {
       slow: button("0.7×", "S", "slower, at the same pitch", () => this.#slow(), { "aria-pressed": "false" }),
       undo: button("Undo", "U", "take back the last change", simply("undo")),
       redo: button("Redo", "⇧U", "do again what was undone", simply("redo")),
-      hear: button("Accept heard", "H", "take over all markers whose evidence reaches the limit", simply("hear")),
+      hear: button("Take over heard", "H", "take over all markers whose evidence reaches the limit", simply("hear")),
       edit: button("Correct word", "E", "another text for the chosen word", () => this.#edit()),
       split: button("Cut here", "C", "split the segment before the chosen word", () => this.ask("split", { word: this.word })),
       merge: button("Merge", "M", "join the next segment to this one", simply("merge")),
@@ -165,11 +165,12 @@ class Panel {
     const order = ["play", "from", "loop", "slow", "undo", "redo", "hear", "edit", "split", "merge"];
     this.body = make("div", { className: "pr-body" },
       make("div", { className: "pr-head" }, this.title, this.status, make("span", { className: "pr-space" }), this.bar, this.done),
-      this.#filters(), this.doubts, this.trouble, this.axis.node,
+      make("div", { className: "pr-head" }, this.buttons.back, this.buttons.next, this.#filters(), make("span", { className: "pr-space" }),
+        this.buttons.reject, this.buttons.accept),
+      this.said, this.doubts, this.trouble, this.axis.node,
+      make("div", { className: "pr-legend", text: "above a word: written · below: heard · underlined: in doubt" }),
       make("div", { className: "pr-buttons" }, ...order.map((name) => this.buttons[name]), this.keys),
       this.help, make("div", { className: "pr-chosen" }, this.heading, this.evidence),
-      make("div", { className: "pr-foot" }, this.buttons.back, this.buttons.next, make("span", { className: "pr-space" }), this.said,
-        make("span", { className: "pr-space" }), this.buttons.reject, this.buttons.accept),
       this.#end());
     this.root = make("section", { className: "prosody-review", "aria-label": "Marker review" }, this.sleep, this.body);
     // JupyterLab reads keys outside of text fields as orders (d, d deletes the cell) unless the focused element says this
@@ -195,10 +196,11 @@ class Panel {
     const labelled = (told, node) => make("label", {}, make("span", { text: told }), node);
     const anew = make("button", { type: "button", className: "pr-button", title: "rank the queue anew, most doubtful first",
       on: { click: () => this.ask("rank") } }, make("span", { text: "Rank anew" }));
-    return make("div", { className: "pr-filters", role: "group", "aria-label": "Which segments" },
+    this.filters.word.addEventListener("keydown", (event) => { if (event.key === "Enter") this.ask("filter", { word: event.target.value }); });
+    const row = make("div", { className: "pr-filters", role: "group", "aria-label": "Which segments" },
       labelled("marker", this.filters.marker), labelled("with the word", this.filters.word), labelled("status", this.filters.status),
-      labelled("text and audio disagree", this.filters.disagreement), anew, make("span", { className: "pr-space" }),
-      labelled("H accepts from evidence", this.filters.least));
+      labelled("text and audio disagree", this.filters.disagreement), anew, labelled("H takes over from evidence", this.filters.least));
+    return make("details", { className: "pr-which" }, make("summary", { text: "Filter the queue" }), row);
   }
 
   #end() {
@@ -283,9 +285,10 @@ class Panel {
     if (this.axis.loop) this.#looping(true);
     const word = this.view?.words[this.word];
     if (!word) return this.evidence.replaceChildren();
-    const sure = word.confidence === null ? "" : `, said there: ${word.confidence.toFixed(2)}`;
+    const sure = word.confidence === null ? "" : ` · confidence of the alignment ${word.confidence.toFixed(2)}`;
+    const stale = word.stale ? " · measured before it was moved or corrected; Finish measures it again" : "";
     if (!this.editing) this.heading.replaceChildren(make("bdi", { className: "pr-big", text: word.text, dir: "auto" }),
-      make("span", { text: ` ${word.start.toFixed(2)}–${word.end.toFixed(2)} s${sure}` }));
+      make("span", { text: ` ${word.start.toFixed(2)}–${word.end.toFixed(2)} s${sure}${stale}` }));
     this.evidence.replaceChildren(...this.view.markers.map((marker, number) => this.#row(marker, number, word)));
   }
 

@@ -1,7 +1,7 @@
 // The time axis of a review: f0 above, the waveform, and the words at their times; all of it scrolls and zooms together.
 // Times are seconds from the segment's start. What is shown is text, never markup.
 
-const F0_PX = 120, WAVE_PX = 84, LANE_PX = 46, MOST_LANES = 4, LEAST_PX_A_S = 90, PEAKS_A_S = 400;
+const F0_PX = 104, WAVE_PX = 60, LANE_PX = 42, MOST_LANES = 4, LEAST_PX_A_S = 90, PEAKS_A_S = 400;
 const GLYPHS = {
   "<emph>": "★", "<pause_short>": "❘", "<pause_long>": "❘❘", "<pitch_high>": "▲", "<pitch_low>": "▼",
   "<pitch_rising>": "↗", "<pitch_falling>": "↘",
@@ -241,6 +241,7 @@ class Axis {
     Object.assign(canvas.style, { width: `${wide}px`, height: `${F0_PX}px` });
     context.scale(dpr, dpr);
     const ink = getComputedStyle(this.node).color;
+    this.#drawTime(context, wide, ink);
     if (!f0?.median) {
       this.scale.replaceChildren();
       Object.assign(context, { fillStyle: ink, font: "12px sans-serif" });
@@ -248,7 +249,7 @@ class Axis {
       return;
     }
     const [low, high] = f0.range.map(Math.log2);
-    const y = (hz) => (1 - (Math.log2(hz) - low) / (high - low)) * (F0_PX - 12) + 6;
+    const y = (hz) => (1 - (Math.log2(hz) - low) / (high - low)) * (F0_PX - 26) + 6;
     const x = (k) => (f0.first + k * f0.step) * this.px - this.scroll;
     const spread = 2 ** (f0.spread / 12);
     context.fillStyle = "rgba(0,135,108,0.18)";
@@ -274,6 +275,18 @@ class Axis {
     this.scale.replaceChildren(label(f0.range[1], `${Math.round(f0.range[1])} Hz`), label(f0.median, `${Math.round(f0.median)}`),
       label(f0.range[0], `${Math.round(f0.range[0])}`));
     this.scale.title = `f0, Hz. Dotted: the speaker's median, ${Math.round(f0.median)} Hz; shaded: one spread to either side, ${f0.spread.toFixed(1)} st.`;
+  }
+
+  /** Seconds from the segment's start, below f0. */
+  #drawTime(context, wide, ink) {
+    const every = [0.1, 0.2, 0.5, 1, 2, 5, 10].find((step) => step * this.px >= 60) ?? 30;
+    Object.assign(context, { fillStyle: ink, font: "11px sans-serif", textAlign: "center" });
+    for (let k = Math.ceil(this.scroll / this.px / every); k * every * this.px - this.scroll < wide; k++) {
+      const x = k * every * this.px - this.scroll;
+      context.fillRect(x, F0_PX - 4, 1, 4);
+      if (x > 14 && x < wide - 20) context.fillText(`${Number((k * every).toFixed(1))} s`, x, F0_PX - 6);
+    }
+    context.textAlign = "start";
   }
 
   // dragging an edge

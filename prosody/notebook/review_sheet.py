@@ -52,7 +52,7 @@ def sheet(panel: Panel, *, agreement: bool = False) -> dict[str, Any]:
             "status": segment.review["status"],
             "by": segment.review["by"],
         },
-        "words": [_word(word, segment) for word in segment.words],
+        "words": [_word(word, segment) | {"stale": panel.is_stale(word)} for word in segment.words],
         "word": panel.word,
         "places": [_place(place, segment.words) for place in panel.places],
         "total": len(panel.order),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prosody import markers
-from prosody.dataset import Dataset, Segment
+from prosody.dataset import Dataset, Segment, Word
 from prosody.errors import ProsodyError
 from prosody.review import asked, queue
 from prosody.review.actions import ACCEPTED, UNREVIEWED
@@ -56,6 +56,7 @@ class Panel:
         self.filter, self.least = queue.Filter(), LEAST
         self.said, self.wrong, self.word = of.note, False, 0
         self._marked = queue.is_marked(session.first)
+        self._measured = {(w.text, w.start, w.end) for one in session.first.values() for w in one.words}
         self._spans: dict[str, tuple[float, float]] = {}
         self.order: list[str] = []
         self._rank()
@@ -116,6 +117,10 @@ class Panel:
     def can_finish(self) -> bool:
         """Whether the reviewed dataset can be written."""
         return self._write is not None and not self.session.read_only
+
+    def is_stale(self, word: Word) -> bool:
+        """Whether a word was moved or corrected since it was measured."""
+        return (word.text, word.start, word.end) not in self._measured
 
     # what is asked
 
@@ -251,7 +256,8 @@ class Panel:
             remedy = "mend that, or close the other review; then run this cell again"
             raise ProsodyError(None, "review", f"can't be finished: {why}", remedy)
         self.written = str(self._write(self.session, self.on_progress))
-        self.said = f"Written: {self.written}"
+        waiting = self.session.counts[UNREVIEWED]
+        self.said = f"Written, {waiting:,} segments in it not reviewed yet; 03 learns from it now: {self.written}"
 
     # the queue
 

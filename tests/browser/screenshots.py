@@ -21,7 +21,12 @@ ANSWER = 'question = "What would you tell a beginner?"\npoints = ["start with a 
 Taken = dict[str, tuple[str, str]]  # name of the picture → what its cell says, what of its output is taken
 PICTURES: tuple[tuple[str, str, str, Taken], ...] = (  # notebook, stage, lines put below its parameters
     ("01_segment", "segment", "", {"threshold": ("threshold_panel(", ".ps-threshold")}),
-    ("02_prepare", "prepare", 'reviewer = "you"', {"review": ("reviews.begin(", ".prosody-review")}),
+    (
+        "02_prepare",
+        "prepare",
+        'reviewer = "you"',
+        {"segment": ("plots.segment_view(", ".js-plotly-plot"), "review": ("reviews.begin(", ".prosody-review")},
+    ),
     (
         "03_train_lora",
         "train",

@@ -213,6 +213,8 @@ def test_forty_payloads_are_shown_as_text(page, lab, tmp_path):
     (folder / "segments/segment_002.wav").unlink()
     begin(page, lab, folder)
     assert page.locator("[role=option] bdi").all_inner_texts() == as_words
+    page.locator(".pr-which summary").click()
+    page.locator(".pr-lanes").focus()
     for payload in PAYLOADS:
         press(page, "e")
         page.locator(".pr-word-title input").fill(payload)
@@ -342,9 +344,9 @@ def test_what_is_typed_for_a_word_is_no_order(page, lab, folder):
     press(page, "Enter", "e", "x", "Escape")
     press(page, "e")
     page.keyboard.type("half")
-    page.locator(".pr-filters input[type=search]").click()  # elsewhere: the word stays as it was
+    page.locator(".pr-which summary").click()  # elsewhere: the word stays as it was
     until(page, "!document.querySelector('.pr-word-title input')")
-    assert page.evaluate("document.activeElement.type") == "search"
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
     found = segments_of(lab, folder)
     assert found.counts == {"unreviewed": 11, "reviewed": 1, "rejected": 0}
     assert [word.text for word in found.segments["2"].words] == WORDS

@@ -92,6 +92,14 @@ def test_what_is_asked_of_a_segment_that_is_no_longer_shown_is_not_done(of):
     assert not page.ask("undo", of=first)["wrong"]
 
 
+def test_a_word_that_was_moved_or_corrected_is_told_to_be_measured_before(of):
+    page = Page(of)
+    assert not any(word["stale"] for word in page.ask("look")["words"])
+    view = page.ask("retext", word=1, text="anew")
+    assert [word["stale"] for word in view["words"][:3]] == [False, True, False]
+    assert not page.ask("undo")["words"][1]["stale"]
+
+
 def test_a_bug_is_told_and_the_panel_goes_on(of, monkeypatch):
     page = Page(of)
     monkeypatch.setattr(page.panel.panel.session, "undo", lambda: 1 / 0)
