@@ -12,12 +12,13 @@ const KEYS = [
 ];
 const GOES = new Set(["accept", "reject", "next", "back", "undo", "redo", "split", "merge", "go", "filter"]);
 const SOUNDS_KEPT = 4, NUDGE_S = 0.01, AROUND_S = 0.05, MOST_PLACES = 6, PATIENCE_MS = 4000;
+const OF_ANY = new Set(["filter", "rank", "least", "relocate", "finish"]); // not of the segment that is shown
 const LONG = new Set(["finish", "relocate"]); // what may take longer than one waits for an answer
 
 class Panel {
   constructor(model, el) {
     [this.model, this.el, this.word, this.asked, this.answered] = [model, el, 0, 0, 0];
-    [this.sounds, this.typed, this.view] = [new Map(), [], null];
+    [this.sounds, this.typed, this.later, this.view] = [new Map(), [], [], null];
     this.page = `pr-${Math.random().toString(36).slice(2)}`; // the same review may be shown on several
     this.axis = new Axis({
       choose: (k) => { this.choose(k); this.axis.lanes.focus(); },
@@ -45,7 +46,11 @@ class Panel {
   // asking and being told
 
   ask(what, how = {}) {
-    if (this.stopped || (this.waits && what !== "look")) return; // what is seen is about to be another segment
+    if (this.stopped) return;
+    if (this.waits && what !== "look") { // what is seen is about to be another segment
+      if (OF_ANY.has(what)) this.later.push([what, how]);
+      return;
+    }
     this.asked += 1;
     this.since = performance.now();
     if (GOES.has(what)) this.waits = true;
@@ -76,6 +81,7 @@ class Panel {
     this.#show(other);
     this.root.dataset.waited = Math.round(performance.now() - this.since);
     this.waits = false;
+    for (const [what, how] of this.later.splice(0)) this.ask(what, how);
     const typed = this.typed.splice(0);
     for (const event of typed) {
       if (this.editing) break; // the rest was meant as text

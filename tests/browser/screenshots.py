@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     folder = parser.parse_args(arguments).folder
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as own, jupyterlab(Path(own)) as lab, chromium() as page:
-        page.set_viewport_size({"width": 1400, "height": 1400})
+        page.set_viewport_size({"width": 1400, "height": 1900})
         for notebook, stage, changes, pictures in PICTURES:
             run_all(page, lab, f"{notebook}.ipynb", stage, changes)
             for name, (said, selector) in pictures.items():
