@@ -1,7 +1,7 @@
 // The time axis of a review: f0 above, the waveform, and the words at their times; all of it scrolls and zooms together.
 // Times are seconds from the segment's start. What is shown is text, never markup.
 
-const F0_PX = 104, WAVE_PX = 60, LANE_PX = 42, MOST_LANES = 4, LEAST_PX_A_S = 90, PEAKS_A_S = 400;
+const F0_PX = 104, WAVE_PX = 60, LANE_PX = 45, MOST_LANES = 4, LEAST_PX_A_S = 90, PEAKS_A_S = 400;
 const GLYPHS = {
   "<emph>": "★", "<pause_short>": "❘", "<pause_long>": "❘❘", "<pitch_high>": "▲", "<pitch_low>": "▼",
   "<pitch_rising>": "↗", "<pitch_falling>": "↘",

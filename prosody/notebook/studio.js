@@ -214,6 +214,14 @@
     }, true);
   }
 
+  // noUiSlider's handles have a role but no name: it is told to those who don't see the label beside them
+  function nameHandles(root) {
+    for (const slider of root.querySelectorAll(".widget-slider")) {
+      const name = slider.querySelector(".widget-label")?.textContent ?? "";
+      slider.querySelectorAll(".noUi-handle").forEach((handle) => handle.setAttribute("aria-label", name));
+    }
+  }
+
   // the panel, once it is there
 
   function dress(root) {
@@ -226,6 +234,7 @@
     answer.setAttribute("aria-label", "The answer. Arrow keys move between slots, 1 to 7 set a marker, 0 removes.");
     for (const live of [status, root.querySelector(".ps-where")]) live.setAttribute("aria-live", "polite");
     Object.assign(field, { tabIndex: -1 }).setAttribute("aria-hidden", "true");
+    for (const wait of [0, 500, 2000]) setTimeout(() => nameHandles(root), wait); // sliders come a little later
     new MutationObserver(() => paint(root)).observe(answer, { childList: true, subtree: true });
     paint(root);
   }
