@@ -42,6 +42,7 @@ def bar(label: str) -> Iterator[Callable[[float], None]]:
 def dataset_folder(given: str) -> Path:
     """The folder of a dataset: named itself, by its JSON file, by a run's folder, or by a run of prepare.
 
+    "latest" is what a training would learn from: the latest run's, or what a finished review made of that.
     Raises ProsodyError if there is no such file or run.
     """
     from prosody.dataset import DATASET_FILE

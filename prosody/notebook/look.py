@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -65,6 +66,13 @@ def dress(figure: go.Figure, *, title: str, height: int, legend: bool = False) -
     figure.update_xaxes(gridcolor=GRID, zeroline=False, linecolor=GRID, title_standoff=6)
     figure.update_yaxes(gridcolor=GRID, zeroline=False, linecolor=GRID, title_standoff=8)
     return figure
+
+
+def add_box(figure: go.Figure, left: float, width: float, height: float, *, color: str, **more: Any) -> None:
+    """Draw a filled box that hangs from y = 0, such as a matrix to scale. more: of its trace."""
+    x, y = [left, left + width, left + width, left, left], [0, 0, -height, -height, 0]
+    line = {"color": color, "width": 1}
+    figure.add_scatter(x=x, y=y, fill="toself", fillcolor=color, mode="lines", line=line, hoverinfo="text", **more)
 
 
 def text(raw: str) -> str:

@@ -41,11 +41,8 @@ def lora_picture(changes: Sequence[Change]) -> go.Figure:
     ]
     left = 0.0
     for name, width, height, color, shape, sign in parts:
-        x, y = [left, left + width, left + width, left, left], [0, 0, -height, -height, 0]
-        figure.add_scatter(
-            x=x, y=y, fill="toself", fillcolor=color, opacity=0.55, mode="lines", line={"color": color, "width": 1},
-            name=name.replace("<br>", " "), hoverinfo="text", text=f"{name}: {shape} numbers".replace("<br>", " "),
-        )  # fmt: skip
+        told = {"name": name.replace("<br>", " "), "text": f"{name}: {shape} numbers".replace("<br>", " ")}
+        look.add_box(figure, left, width, height, color=color, opacity=0.55, **told)
         text = {"showarrow": False, "font": {"color": look.TEXT, "size": 12}}
         label = f"<b>{name}</b><br>{shape}"
         figure.add_annotation(x=left + width / 2, y=0.03, text=label, yanchor="bottom", **text)

@@ -35,11 +35,8 @@ def rank_figure(matrix: Matrix, cost: Cost, *, n_matrices: int) -> go.Figure:
     ]
     left = 0.0
     for name, width, height, color, shape, sign in boxes:
-        x, y = [left, left + width, left + width, left, left], [0, 0, -height, -height, 0]
-        figure.add_scatter(
-            x=x, y=y, fill="toself", fillcolor=color, opacity=0.65, mode="lines", line={"color": color, "width": 1},
-            name=name, hoverinfo="text", text=f"{name}: {shape} numbers", xaxis="x", yaxis="y",
-        )  # fmt: skip
+        told = {"name": name, "text": f"{name}: {shape} numbers", "xaxis": "x", "yaxis": "y"}
+        look.add_box(figure, left, width, height, color=color, opacity=0.65, **told)
         text = {"showarrow": False, "font": {"color": look.TEXT, "size": 13}}
         label = f"<b>{name}</b><br>{shape}"
         middle = left + max(width, 0.3 if name == "B" else 0) / 2

@@ -227,7 +227,7 @@ class Panel {
       ` · ${segment.duration.toFixed(1)} s at ${clock(segment.start)}`);
     this.status.textContent = segment.status + (segment.by ? ` by ${segment.by}` : "");
     this.status.dataset.status = segment.status;
-    this.bar.value = view.done / Math.max(1, view.queued);
+    this.bar.value = view.done / Math.max(1, view.total);
     this.done.textContent = view.progress;
     this.counts.textContent = view.counts + (view.written ? `; written: ${view.written}` : "");
     const [n, some] = [view.places.length, view.places.slice(0, MOST_PLACES)];

@@ -57,7 +57,6 @@ def sheet(panel: Panel, *, agreement: bool = False) -> dict[str, Any]:
         "places": [_place(place, segment.words) for place in panel.places],
         "total": len(panel.order),
         "done": progress.done,
-        "queued": progress.total,
         "progress": str(progress),
         "counts": ", ".join(f"{n} {status}" for status, n in counts.items()),
         "filter": vars(panel.filter),

@@ -51,6 +51,14 @@ def begin(data, **how):
     )
 
 
+def prepared_otherwise(data):
+    """The same recording with other markers, in the same folder."""
+    words = tuple(replace(word, markers=("<emph>",)) for word in data.segments[0].words)
+    changed = replace(data.segments[0], words=words, text=text_of(words))
+    dataset.save(data.folder, (changed, data.segments[1]), data.info, overwrite=True)
+    return dataset.load(data.folder)
+
+
 def test_what_was_reviewed_is_found_for_the_same_dataset_in_another_folder(data, tmp_path):
     one = begin(data, by="ann")
     one.session.do("accept")
@@ -130,10 +138,7 @@ def test_a_review_of_a_dataset_that_has_changed_since_is_another(data):
     one = begin(data, by="ann")
     one.session.do("accept")
     one.session.close()
-    words = tuple(replace(word, markers=("<emph>",)) for word in data.segments[0].words)
-    changed = replace(data.segments[0], words=words, text=text_of(words))
-    dataset.save(data.folder, (changed, data.segments[1]), data.info, overwrite=True)
-    again = begin(dataset.load(data.folder), by="ann")
+    again = begin(prepared_otherwise(data), by="ann")
     assert again.session.counts["reviewed"] == 0
     again.session.close()
 
@@ -143,10 +148,7 @@ def test_one_who_reviews_another_dataset_of_the_same_recording_is_told_so(data):
     assert one.note == ""
     one.session.do("accept")
     one.session.close()
-    words = tuple(replace(word, markers=("<emph>",)) for word in data.segments[0].words)
-    changed = replace(data.segments[0], words=words, text=text_of(words))
-    dataset.save(data.folder, (changed, data.segments[1]), data.info, overwrite=True)
-    again = begin(dataset.load(data.folder), by="ann")
+    again = begin(prepared_otherwise(data), by="ann")
     assert "was reviewed before" in again.note and again.session.counts["reviewed"] == 0
     again.session.close()
 
