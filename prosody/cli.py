@@ -156,6 +156,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
     if name in ("demo", "lesson", "segment", "prepare", "train", "generate", "run"):
         add("words", nargs="*", metavar="NAME=VALUE", help="parameters of the notebook")
         add("-p", dest="pairs", nargs=2, action="append", metavar=("NAME", "VALUE"), help="one parameter")
+    if name in ("segment", "prepare", "train", "generate", "run"):
+        add("--time-limit", metavar="TIME", help="interrupt it after so long: 90 (seconds), 45m, 2h")
     if name == "setup":
         add("--torch-index", metavar="URL", help="take torch from this package index, for another build of it")
     if name in ("report", "hooks"):

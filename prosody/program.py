@@ -13,6 +13,7 @@ from prosody.errors import ProsodyError, one_line
 
 COMPLAINT = "prosody: "  # begins the line that tells what was wrong
 
+_CTRL_C = 130  # the exit code that shells give it
 _FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO")} - {None}
 
 
@@ -27,15 +28,16 @@ class Parser(argparse.ArgumentParser):
 def exit_code(program: Callable[[], int], *, interrupted: str = "interrupted") -> int:
     """Run a program; returns its exit code: 2 for a user's mistake, told in one line, and 130 for Ctrl-C.
 
-    interrupted: told after Ctrl-C.
+    interrupted: told after Ctrl-C; and after any other KeyboardInterrupt, with its `code` and `reason`.
     """
     _readable_streams()
     try:
         return program()
     except ProsodyError as error:
         return _ended(str(error), 2)
-    except KeyboardInterrupt:
-        return _ended(interrupted, 130)
+    except KeyboardInterrupt as error:
+        code, reason = getattr(error, "code", _CTRL_C), getattr(error, "reason", "")
+        return _ended(interrupted if code == _CTRL_C else f"{interrupted}: {reason}", code)
     except BrokenPipeError:  # whoever read our output has enough: `prosody runs | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

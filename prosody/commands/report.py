@@ -13,7 +13,7 @@ def report(arguments: Namespace) -> None:
     from prosody.report import contents, page
     from prosody.workflow import record
 
-    run = contents.read(contents.locate(arguments.run))
+    run = contents.read(record.locate(arguments.run))
     out = Path(arguments.out) if arguments.out else None
     page.check_out(out, run)
     made = page.make(run)

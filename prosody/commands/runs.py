@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prosody.commands import print_json, tell
+from prosody.errors import ProsodyError
 
 if TYPE_CHECKING:
     from prosody.workflow.runner import RunFailed
+
+_LONGEST_S = 7 * 24 * 3600
 
 
 def stage(arguments: Namespace) -> int:
@@ -34,12 +38,22 @@ def _run_notebook(path: Path, arguments: Namespace) -> int:
 
     given = parameters.from_words(arguments.words, arguments.pairs)
     try:
-        run_id = runner.run_notebook(path, given)
+        run_id = runner.run_notebook(path, given, time_limit_s=_seconds(arguments.time_limit))
     except runner.RunFailed as failed:
         return _tell_failed(failed)
     tell(f"recorded in {record.shown(record.runs_folder() / stage_of(path) / run_id)}")
     print(run_id)
     return 0
+
+
+def _seconds(given: str | None) -> float | None:
+    """A length of time as it is given on a command line: `90`, `90s`, `45m`, `2h`."""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?) ?([smh]?)", given or "0")
+    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0
+    if given is not None and not 0 < seconds <= _LONGEST_S:
+        what = f"{given[:20]!r} is no length of time"
+        raise ProsodyError(None, "--time-limit", what, "give seconds, or as 45m or 2h; a week at most")
+    return seconds or None
 
 
 def demo(arguments: Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from prosody.errors import ProsodyError, one_line
 from prosody.files import read_json, read_text
 from prosody.workflow import record
 
-_FILES = ("status.json", "notebook.ipynb", "params.json", "log.txt")  # a folder without any of them is no run
 _LONGEST_LOG = 400_000  # characters of it, its end
 
 
@@ -49,31 +48,6 @@ class Contents:
     @property
     def artifacts(self) -> Path:
         return self.folder / "artifacts"
-
-
-def locate(given: str) -> Path:
-    """The folder of a run: by its id or the start of it, its path, `latest`, or a stage's name for its latest run.
-
-    The latest is the one begun last, however it ended. Raises ProsodyError if there is no such run, or several.
-    """
-    path = Path(given)
-    if path.name in _FILES and os.path.isfile(path):
-        path = path.parent
-    if os.path.isdir(path) and any((path / name).is_file() for name in _FILES):
-        return path.resolve()
-    remedy = "`python -m prosody runs` lists them"
-    all_runs = sorted(_folders(record.runs_folder()), key=lambda folder: folder.name)
-    if given == "latest" or given in {folder.parent.name for folder in all_runs}:
-        found = [folder for folder in all_runs if given in ("latest", folder.parent.name)][-1:]
-    else:
-        found = [folder for folder in all_runs if folder.name == given]
-        found = found or [folder for folder in all_runs if given and folder.name.startswith(given)]
-    if not all_runs:
-        raise ProsodyError(record.runs_folder(), None, "holds no runs", "`make demo` makes the first ones")
-    if len(found) != 1:
-        what = f"{given!r} is {'no run' if not found else 'the start of several runs'}"
-        raise ProsodyError(None, None, what, remedy)
-    return found[0]
 
 
 def read(folder: Path) -> Contents:
@@ -114,12 +88,6 @@ def inside(folder: Path, name: Any) -> Path | None:
     except (OSError, RuntimeError, ValueError):  # half a pair of surrogates, or a link that leads to itself
         return None
     return path if path.is_relative_to(folder.resolve()) else None
-
-
-def _folders(runs: Path) -> Iterator[Path]:
-    for folder in runs.glob("*/*"):
-        if any((folder / name).is_file() for name in _FILES):
-            yield folder
 
 
 def _json(folder: Path, name: str, kind: type, trouble: list[str]) -> Any:

@@ -11,24 +11,25 @@ written down as killed (headless) or interrupted (an open notebook that was clos
 from __future__ import annotations
 
 import os
-import platform
 import secrets
-import shutil
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from prosody.errors import ProsodyError
-from prosody.files import read_json, sha256, write_bytes, write_json, write_text
+from prosody.files import read_json, sha256, write_json, write_text
+from prosody.workflow import alive, source_code
 from prosody.workflow.install import repository
+from prosody.workflow.machine import machine, packages
 
 STAGES = ("segment", "prepare", "train", "generate")
 UPSTREAM = {"prepare": "segment", "train": "prepare", "generate": "train"}
+FILES = ("status.json", "notebook.ipynb", "params.json", "log.txt")  # a folder without any of them is no run
+_LISTED = "`python -m prosody runs` lists them"
+_STAMP = 16  # characters of an id that are its time
 
 
 @dataclass(frozen=True)
@@ -66,37 +67,40 @@ def runs_folder() -> Path:
     return Path(os.environ.get("PROSODY_RUNS_DIR") or root() / "runs").resolve()
 
 
-def start(stage: str, parameters: Mapping[str, Any], *, runs: Path, how: str) -> Path:
+def start(stage: str, parameters: Mapping[str, Any], *, runs: Path, how: str, clone: Path | None = None) -> Path:
     """Make the folder of a new run with everything that is known before it starts; its status is "running".
 
-    parameters: all of them, defaults too. how: "headless" or "lab".
-    Raises ProsodyError if no folder can be made in `runs`.
+    parameters: all of them, defaults too. how: "headless" or "lab". clone: whose code it runs (by default this one's).
+    Raises ProsodyError if no folder can be made in `runs`, or its files cannot be written.
     """
     try:
         (runs / stage).mkdir(parents=True, exist_ok=True)
+        before = max((path.name for path in (runs / stage).iterdir() if _is_stamped(path.name)), default="")
         while True:
             name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
             folder = runs / stage / name
             with suppress(FileExistsError):
                 folder.mkdir()
                 break
+        process = alive.begin(folder)
     except OSError as error:
         what, remedy = f"cannot hold the record of a run ({error.strerror})", "set PROSODY_RUNS_DIR to another folder"
         raise ProsodyError(runs / stage, None, what, remedy) from error
+    status = {"status": "running", "stage": stage, "id": name, "how": how, "started": now(), "ended": None}
+    if before[:_STAMP] > name[:_STAMP]:  # the clock was set back since: this one is the later all the same
+        status["after"] = before
+    write_status(folder, **status, seconds=None, exit=None, **process)
     for inner in ("artifacts", "tb"):
         (folder / inner).mkdir()
-    pid, process_started = _this_process()
-    status = {"status": "running", "stage": stage, "id": name, "how": how, "started": now(), "ended": None}
-    write_status(folder, **status, seconds=None, exit=None, pid=pid, process_started=process_started)
     write_json(folder / "params.json", plain(parameters))
     for empty in ("inputs", "outputs"):
         write_json(folder / f"{empty}.json", [])
     write_json(folder / "upstream.json", {})
     write_json(folder / "metrics.json", {})
+    (folder / "log.txt").touch()
     write_json(folder / "machine.json", machine())
     write_text(folder / "packages.txt", "".join(f"{line}\n" for line in packages()))
-    _write_git(folder)
-    (folder / "log.txt").touch()
+    source_code.write(folder, clone or repository())
     return folder
 
 
@@ -107,12 +111,20 @@ def write_status(folder: Path, **changes: Any) -> None:
     write_json(path, plain({**status, **changes}), overwrite=True)
 
 
-def end(folder: Path, state: str, *, code: int, **more: Any) -> None:
+def end(folder: Path, state: str, *, code: int | None, **more: Any) -> None:
     """Write down how a run ended: its state, exit code, end time and duration, and what else there is to say."""
     ended = datetime.now(UTC)
-    started = datetime.fromisoformat(read_json(folder / "status.json")["started"])
-    seconds = round((ended - started).total_seconds(), 1)
-    write_status(folder, status=state, exit=code, ended=ended.isoformat(), seconds=seconds, **more)
+    write_status(folder, status=state, exit=code, **_times(folder, ended), **more)
+    alive.end(folder)
+
+
+def _times(folder: Path, ended: datetime) -> dict[str, Any]:
+    """When a run ended, and how long it took: never less than nothing, though the clock may have been set back."""
+    seconds = None
+    with suppress(ProsodyError, TypeError, ValueError, KeyError):
+        started = datetime.fromisoformat(read_json(folder / "status.json")["started"])
+        seconds = max(0.0, round((ended - started).total_seconds(), 1))
+    return {"ended": ended.isoformat(), "seconds": seconds}
 
 
 def read(folder: Path) -> Run:
@@ -123,39 +135,109 @@ def read(folder: Path) -> Run:
     status = read_json(folder / "status.json")
     if not isinstance(status, dict) or not isinstance(status.get("status"), str):
         raise ProsodyError(folder / "status.json", None, "says no status", "move that folder away")
-    if status["status"] == "running" and not _is_alive(status.get("pid"), status.get("process_started")):
-        state = "interrupted" if status.get("how") == "lab" else "killed"
-        write_status(folder, status=state, exit=None)
-        status = read_json(folder / "status.json")
+    if status["status"] == "running" and not alive.is_alive(folder, status):
+        status = _ended_by_death(folder)
     metrics: Any = {}
     with suppress(ProsodyError):  # without its figures a run is a run all the same
         metrics = read_json(folder / "metrics.json")
     return Run(folder=folder, status=status, metrics=metrics if isinstance(metrics, dict) else {})
 
 
+def _ended_by_death(folder: Path) -> dict[str, Any]:
+    """The status of a run whose process is gone, written down if that can be: it ended when it last wrote anything."""
+    status = read_json(folder / "status.json")
+    if status.get("status") != "running":  # it has ended well since it was read
+        return status
+    last = max((path.stat().st_mtime for path in folder.iterdir() if path.is_file()), default=0.0)
+    state = "interrupted" if status.get("how") == "lab" else "killed"
+    changes = {"status": state, "exit": None, **_times(folder, datetime.fromtimestamp(last, UTC))}
+    with suppress(ProsodyError):  # a folder that is only to be read
+        write_status(folder, **changes)
+        alive.end(folder)
+    return status | changes
+
+
 def runs(folder: Path, stage: str | None = None) -> list[Run]:
     """All recorded runs (of one stage), the oldest first. A folder without a readable status is left out."""
-    found = []
-    for path in sorted(folder.glob(f"{stage or '*'}/*/status.json")):
-        with suppress(ProsodyError):
-            found.append(read(path.parent))
-    return sorted(found, key=lambda run: (str(run.status.get("started")), run.id))
+    return look(folder, stage)[0]
+
+
+def look(folder: Path, stage: str | None = None) -> tuple[list[Run], list[ProsodyError]]:
+    """All recorded runs (of one stage), the oldest first, and what is wrong with folders that are no readable run."""
+    found, wrong = [], []
+    for path in _folders(folder, stage):
+        try:
+            found.append(read(path))
+        except ProsodyError as error:
+            wrong.append(error)
+    return sorted(found, key=_age), wrong
+
+
+def _folders(folder: Path, stage: str | None = None) -> Iterator[Path]:
+    """The folders that hold any file of a record."""
+    stages = [folder / stage] if stage else sorted(folder.iterdir()) if folder.is_dir() else []
+    for one in stages:
+        for path in sorted(one.iterdir()) if one.is_dir() else ():
+            if any(os.path.isfile(path / name) for name in FILES):
+                yield path
+
+
+def _age(run: Run) -> tuple[Any, ...]:
+    """What runs are sorted by: the time of their start, whatever the clock did; of a copy the original is the later."""
+    after, known = str(run.status.get("after") or ""), str(run.status.get("id") or run.id)
+    begun = max(known[:_STAMP], after[:_STAMP])
+    return (begun, bool(after), str(run.status.get("started")), run.id == known, run.id)
+
+
+def _is_stamped(name: str) -> bool:
+    return len(name) == _STAMP + 7 and name[8] == "T" and name[:8].isdecimal()
 
 
 def find(folder: Path, stage: str, given: str = "latest") -> Run | None:
     """The latest ok run of a stage (None when there is none), or the one whose id is, or starts with, `given`.
 
+    A folder that was renamed is found by its new name and by its id.
     Raises ProsodyError if a given id is unknown, stands for several runs, or its run is not ok.
     """
     all_runs = runs(folder, stage)
     if given == "latest":
         return next((run for run in reversed(all_runs) if run.state == "ok"), None)
-    fitting = [run for run in all_runs if run.id == given] or [run for run in all_runs if run.id.startswith(given)]
+    found = _named(all_runs, given, of=f" of {stage}")
+    if found.state != "ok":
+        raise ProsodyError(None, None, f"run {found.id} of {stage} is {found.state}", "choose one that is ok")
+    return found
+
+
+def locate(given: str) -> Path:
+    """The folder of a run: by its id or the start of it, its path, `latest`, or a stage's name for its latest run.
+
+    The latest is the one begun last, however it ended. Raises ProsodyError if there is no such run, or several.
+    """
+    path = Path(given)
+    if path.name in FILES and os.path.isfile(path):
+        path = path.parent
+    if os.path.isdir(path) and any((path / name).is_file() for name in FILES):
+        return path.resolve()
+    folder = runs_folder()
+    unread = [path for path in _folders(folder) if given and given in (path.name, path.parent.name)]
+    all_runs = runs(folder)
+    if not all_runs and not unread:
+        raise ProsodyError(folder, None, "holds no runs", "`make demo` makes the first ones")
+    if (given == "latest" and all_runs) or given in {run.stage for run in all_runs}:
+        return [run for run in all_runs if given in ("latest", run.stage)][-1].folder
+    if len(unread) == 1:  # damaged, but there
+        return unread[0]
+    return _named(all_runs, given).folder
+
+
+def _named(all_runs: list[Run], given: str, *, of: str = "") -> Run:
+    """The run with this name, or this id, or an id that starts so. Raises ProsodyError if that is not one."""
+    fitting = [run for run in all_runs if run.id == given]
+    fitting = fitting or [run for run in all_runs if run.status.get("id") == given]
+    fitting = fitting or [run for run in all_runs if given and run.id.startswith(given)]
     if len(fitting) != 1:
-        what = f"{given!r} is {'no run' if not fitting else 'the start of several runs'} of {stage}"
-        raise ProsodyError(None, None, what, "`python -m prosody runs` lists them")
-    if fitting[0].state != "ok":
-        raise ProsodyError(None, None, f"run {fitting[0].id} of {stage} is {fitting[0].state}", "choose one that is ok")
+        what = f"{given!r} is {'no run' if not fitting else 'the start of several runs'}{of}"
+        raise ProsodyError(None, None, what, _LISTED)
     return fitting[0]
 
 
@@ -192,78 +274,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
-
-
-def packages() -> list[str]:
-    """Everything installed here, as `name==version`, sorted."""
-    found = {f"{d.metadata['Name']}=={d.version}" for d in metadata.distributions() if d.metadata["Name"]}
-    return sorted(found, key=str.lower)
-
-
-def machine() -> dict[str, Any]:
-    """What the run was done on; neither the machine's name nor the user's."""
-    import psutil
-
-    return {
-        "cpu": _cpu_name(),
-        "cores": os.cpu_count(),
-        "cores_physical": psutil.cpu_count(logical=False),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "gpu": _lines(["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]),
-        "os": f"{platform.system()} {platform.release()}",
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-    }
-
-
-def _cpu_name() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return next(iter(_lines(["sysctl", "-n", "machdep.cpu.brand_string"])), platform.processor())
-
-
-def _lines(command: list[str], cwd: Path | None = None) -> list[str]:
-    """What a program prints, line by line; nothing if it is not here or fails."""
-    program = shutil.which(command[0])
-    if program is None:
-        return []
-    done = subprocess.run([program, *command[1:]], cwd=cwd, capture_output=True, stdin=subprocess.DEVNULL)
-    return done.stdout.decode("utf-8", "replace").splitlines() if done.returncode == 0 else []
-
-
-def _write_git(folder: Path) -> None:
-    """git.json: commit, branch, untracked files; dirty.patch: every change to a tracked file since that commit."""
-    clone = repository()
-    commit = _lines(["git", "rev-parse", "HEAD"], clone) if clone else []
-    if not commit:
-        write_json(folder / "git.json", {"commit": None})
-        return
-    diff = subprocess.run(["git", "diff", "--binary", "HEAD"], cwd=clone, capture_output=True).stdout
-    state = {
-        "commit": commit[0],
-        "branch": next(iter(_lines(["git", "branch", "--show-current"], clone)), None),
-        "dirty": bool(diff),
-        "untracked": _lines(["git", "ls-files", "--others", "--exclude-standard"], clone),
-    }
-    write_json(folder / "git.json", state)
-    if diff:
-        write_bytes(folder / "dirty.patch", diff)
-
-
-def _this_process() -> tuple[int, float]:
-    import psutil
-
-    return os.getpid(), psutil.Process().create_time()
-
-
-def _is_alive(pid: Any, started: Any) -> bool:
-    """Is the process that wrote the record still there? Another one may have its number by now."""
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - started) < 2
-    except (psutil.Error, TypeError, ValueError):
-        return False

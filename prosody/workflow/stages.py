@@ -196,7 +196,7 @@ def _keep_notebook(folder: Path) -> None:
     """Copy the open notebook, as last saved, into the record."""
     saved = Path(os.environ.get("JPY_SESSION_NAME", ""))
     if saved.is_file():
-        from prosody.workflow.runner import scrub
+        from prosody.workflow import scrub
 
         (folder / "notebook.ipynb").write_bytes(saved.read_bytes())
-        scrub(folder / "notebook.ipynb", saved)
+        scrub.notebook(folder / "notebook.ipynb", saved)

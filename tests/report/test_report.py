@@ -155,21 +155,21 @@ def test_a_sound_outside_the_run_is_not_read(recorded, tmp_path):
 
 def test_a_run_is_found_by_id_start_path_stage_and_latest(recorded, tmp_path):
     first, second = recorded("segment"), recorded("train", state="failed")
-    assert contents.locate(first.name) == first
-    assert contents.locate(second.name[:-1]) == second or first.name[:-1] == second.name[:-1]
-    assert contents.locate(str(first)) == first == contents.locate(str(first / "status.json"))
-    assert contents.locate("segment") == first and contents.locate("train") == second
-    assert contents.locate("latest") == max(first, second, key=lambda folder: folder.name)
+    assert record.locate(first.name) == first
+    assert record.locate(second.name[:-1]) == second or first.name[:-1] == second.name[:-1]
+    assert record.locate(str(first)) == first == record.locate(str(first / "status.json"))
+    assert record.locate("segment") == first and record.locate("train") == second
+    assert record.locate("latest") == max(first, second, key=lambda folder: folder.name)
     with pytest.raises(ProsodyError, match="is the start of several runs"):
-        contents.locate("20")
+        record.locate("20")
     for unknown in ("", "nothing", str(tmp_path)):
         with pytest.raises(ProsodyError, match="is no run"):
-            contents.locate(unknown)
+            record.locate(unknown)
 
 
 def test_without_runs_the_way_to_the_first_is_told(runs):
     with pytest.raises(ProsodyError, match="holds no runs — `make demo`"):
-        contents.locate("latest")
+        record.locate("latest")
 
 
 def test_the_command_writes_beside_the_run_and_again_over_its_own_page(recorded, capsys):
@@ -254,4 +254,4 @@ def test_odd_values_in_a_record_leave_the_page(recorded, name, odd):
 def test_a_name_too_long_for_a_file_is_no_run(recorded):
     recorded("prepare")
     with pytest.raises(ProsodyError, match="is no run"):
-        contents.locate("x" * 5000)
+        record.locate("x" * 5000)

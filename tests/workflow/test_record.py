@@ -27,7 +27,7 @@ def a_run(runs: Path, stage: str = "segment", state: str = "ok", **more) -> Path
 
 def test_a_new_run_has_every_file_and_is_running(runs):
     folder = a_run(runs, state="running")
-    assert {path.name for path in folder.iterdir()} - {"dirty.patch"} == DESIGN_FILES
+    assert {path.name for path in folder.iterdir()} - {"dirty.patch", ".alive"} == DESIGN_FILES
     assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", folder.name)
     run = record.read(folder)
     assert (run.state, run.stage, run.id) == ("running", "segment", folder.name)

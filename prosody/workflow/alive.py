@@ -1,0 +1,90 @@
+"""Whether the process that writes a run's record is still there.
+
+It holds a lock in the run's folder, which the operating system lets go of with the process, however that ends. Where a
+file system knows no locks, the process's number and its time of birth decide.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+LOCK = ".alive"
+_held: dict[Path, Any] = {}  # a lock that nobody refers to is let go of
+
+
+def begin(folder: Path) -> dict[str, Any]:
+    """From now on this process writes the record in `folder`; returns what status.json says of it."""
+    import psutil
+    from filelock import FileLock
+
+    lock = FileLock(folder / LOCK, timeout=0)
+    with suppress(OSError, NotImplementedError, TimeoutError):
+        lock.acquire()
+        _held[folder.resolve()] = lock
+    return {
+        "pid": os.getpid(),
+        "process_started": psutil.Process().create_time(),
+        "process_host": _host(folder.name),
+        "locked": lock.is_locked,
+    }
+
+
+def end(folder: Path) -> None:
+    """The record in `folder` is complete."""
+    lock = _held.pop(folder.resolve(), None)
+    if lock is not None:
+        lock.release(force=True)
+        with suppress(OSError):
+            (folder / LOCK).unlink(missing_ok=True)
+
+
+def is_alive(folder: Path, status: Mapping[str, Any]) -> bool:
+    """Whether somebody still writes the record in `folder`. status: what its status.json says.
+
+    Of a run on another machine, on a file system without locks, nobody here can know: it is taken to be alive.
+    """
+    if status.get("locked") is True and not _is_locked(folder / LOCK):
+        return False
+    here = status.get("process_host", _host(folder.name)) == _host(str(status.get("id", folder.name)))
+    return not here or _is_there(status.get("pid"), status.get("process_started"))
+
+
+def _is_locked(path: Path) -> bool:
+    from filelock import FileLock, Timeout
+
+    if not path.is_file():
+        return False
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except (Timeout, OSError, NotImplementedError):  # not to be written: another user's, and maybe alive
+        return True
+    lock.release(force=True)
+    return False
+
+
+def _is_there(pid: Any, started: Any) -> bool:
+    """Is this process there? Another one may have its number by now."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - started) < 2
+    except (psutil.Error, TypeError, ValueError, OverflowError):
+        return False
+
+
+def _host(run: str) -> str:
+    """A word for where process numbers mean what they mean here: another for each run, and nobody can read it."""
+    known = [run, str(uuid.getnode())]
+    for of_linux in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
+        with suppress(OSError):
+            path = Path(of_linux)
+            known.append(os.readlink(path) if path.is_symlink() else path.read_text(encoding="ascii"))
+    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:12]

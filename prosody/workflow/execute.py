@@ -1,0 +1,233 @@
+"""Executing a notebook by papermill: its log, the notebook saved while it runs, and being asked to end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from prosody.errors import ProsodyError
+from prosody.files import write_json
+from prosody.workflow import record, scrub
+from prosody.workflow.kernel import Kernel, end, interrupt
+from prosody.workflow.progress import Progress, heading_before
+
+SAVED_EVERY_S = 3
+GRACE_S = 20.0
+"""How long a cell has to end, once a request to end the run (SIGTERM, a time limit) has interrupted it."""
+_SCHEME = "run:"
+_open: dict[str, tuple[Path, Path]] = {}  # by papermill's name: the notebook that is read, and where it is saved
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_SIGNALS = {"SIGINT": ("Ctrl-C", 130), "SIGTERM": ("SIGTERM", 143), "SIGHUP": ("the terminal was closed", 129)}
+
+
+class RunFailed(Exception):
+    """A cell failed. str() is one line; tail: the end of the traceback; code: the exit code that this deserves."""
+
+    def __init__(self, line: str, *, run: str, tail: str, code: int) -> None:
+        super().__init__(line)
+        self.run, self.tail, self.code = run, tail, code
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """A run was asked to end. str() is by what; code: the exit code."""
+
+    def __init__(self, reason: str, code: int) -> None:
+        super().__init__(reason)
+        self.reason, self.code = reason, code
+
+
+def execute(
+    source: Path,
+    folder: Path,
+    parameters: Mapping[str, Any],
+    kernel: type[Kernel],
+    *,
+    progress: Progress,
+    time_limit_s: float | None = None,
+) -> None:
+    """Execute the notebook `source` into `folder`: notebook.ipynb as it grows, log.txt line by line.
+
+    Raises RunFailed for a cell that fails or a process that dies, RunInterrupted if it was asked to end. What the
+    notebook started is ended in any case.
+    """
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+    from papermill.iorw import papermill_io
+
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it would say, we say
+    at = _At(progress)
+    name = f"{_SCHEME}{folder.name}.ipynb"  # a path with {braces} would be taken for a pattern
+    if not _open:
+        papermill_io.register(_SCHEME, _Notebooks())
+    _open[name] = (source, folder / "notebook.ipynb")
+    with (
+        open(folder / "log.txt", "a", encoding="utf-8", buffering=1) as log,  # each line at once, whatever comes then
+        _asked_to_end(kernel, time_limit_s) as asked,
+    ):
+        stream = _Stream(log, progress)
+        try:
+            papermill.execute_notebook(
+                name,
+                name,
+                parameters=dict(parameters),
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                autosave_cell_every=SAVED_EVERY_S,
+                stdout_file=stream,
+                stderr_file=stream,
+                kernel_manager_class=kernel,
+                on_cell_start=at.cell_starts,
+                on_notebook_start=at.notebook_starts,
+            )
+        except PapermillExecutionError as error:
+            if error.ename == "KeyboardInterrupt":
+                raise asked.interrupted() from None
+            failed = _told(error, folder, at.cell)
+            log.write(f"{failed}\n{failed.tail}\n")
+            raise failed from None
+        except DeadKernelError:
+            if asked.by:
+                raise asked.interrupted() from None
+            line = f"{folder.parent.name}: cell {at.cell}: the notebook's process died (was there memory enough?)"
+            record.write_status(folder, error={"cell": at.cell, "name": "DeadKernelError", "message": line})
+            raise RunFailed(line, run=folder.name, tail="", code=1) from None
+        except KeyboardInterrupt:
+            raise asked.interrupted() from None
+        finally:
+            stream.end()
+
+
+class _At:
+    """Which cell the run is at, told to the progress line."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.cell, self.notebook = progress, 0, None
+
+    def notebook_starts(self, *, notebook: Any) -> None:
+        self.notebook = notebook
+
+    def cell_starts(self, *, cell: Any, cell_index: int) -> None:
+        if cell.cell_type == "code":
+            self.cell += 1
+            self.progress.cell(self.cell, heading_before(self.notebook, cell))
+
+
+class _Notebooks:
+    """Where papermill reads a notebook, and saves it: a whole file at any moment, without this machine's folders."""
+
+    def read(self, name: str) -> str:
+        return _open[name][0].read_text(encoding="utf-8")
+
+    def write(self, text: str, name: str) -> None:
+        (source, target), notebook = _open[name], json.loads(text)
+        notebook["metadata"].get("papermill", {}).update(input_path=record.shown(source), output_path=target.name)
+        try:
+            write_json(target, scrub.value(notebook), overwrite=True, indent=1)
+        except ProsodyError:
+            if not target.exists():  # the next save may go well, but without the first there is nothing
+                raise
+
+    def pretty_path(self, name: str) -> str:
+        return name
+
+
+def _told(error: Any, folder: Path, cell: int) -> RunFailed:
+    """A failed cell, as one line with its place, and noted in status.json."""
+    trace = [scrub.text(line) for part in error.traceback for line in _ANSI.sub("", part).splitlines()]
+    lines = [re.search(r"Cell In\[\d+\](?:, |\), )line (\d+)|^-+> (\d+) ", line) for line in trace]
+    line = next((int(match[1] or match[2]) for match in lines if match), None)
+    place = f"cell {cell}" + (f", line {line}" if line else "")
+    message = str(error.evalue)
+    details = {"cell": cell, "line": line, "name": error.ename, "message": scrub.text(message)}
+    record.write_status(folder, error=details)
+    if error.ename == "ProsodyError":
+        return RunFailed(message, run=folder.name, tail="", code=2)
+    text = f"{folder.parent.name}: {place}: {error.ename}: {message.splitlines()[0] if message else ''}"
+    return RunFailed(text, run=folder.name, tail="\n".join(trace[-15:]), code=1)
+
+
+class _Stream:
+    """What cells print: into log.txt and, line by line, above the progress line; of a redrawn bar its last state."""
+
+    def __init__(self, log: Any, progress: Progress) -> None:
+        self.log, self.progress, self.rest = log, progress, ""
+
+    def write(self, text: str) -> None:
+        *lines, self.rest = (self.rest + text).split("\n")
+        for line in lines:
+            shown = line.rstrip("\r").rpartition("\r")[2]
+            self.log.write(scrub.text(shown) + "\n")
+            self.progress.line(shown)
+        self.progress.step(self.rest.rstrip("\r").rpartition("\r")[2])
+
+    def flush(self) -> None:
+        self.log.flush()
+
+    def end(self) -> None:
+        if self.rest:
+            self.write("\n")
+        self.flush()
+
+
+class _Asked:
+    """Whether, and by what, a run was asked to end."""
+
+    def __init__(self, kernel: type[Kernel]) -> None:
+        self.kernel, self.by, self.code, self.last = kernel, "", 130, None
+
+    def ask(self, by: str, code: int, *, grace_s: float | None = None) -> bool:
+        """Interrupt the cell that runs; after `grace_s` its process ends. Returns False if there was none."""
+        if not self.by:
+            self.by, self.code = by, code
+        if grace_s is not None and self.last is None:
+            self.last = threading.Timer(grace_s, end, args=(self.kernel,))
+            self.last.daemon = True
+            self.last.start()
+        return interrupt(self.kernel)
+
+    def interrupted(self) -> RunInterrupted:
+        return RunInterrupted(self.by or "interrupted", self.code)
+
+
+@contextmanager
+def _asked_to_end(kernel: type[Kernel], time_limit_s: float | None) -> Iterator[_Asked]:
+    """Ctrl-C, a request to end (SIGTERM, a closed terminal) or a time limit interrupts the cell that runs.
+
+    So notebook and record are written. Ctrl-C gives it the time that it takes; asked again, it is not waited for.
+    """
+    asked, times = _Asked(kernel), []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        times.append(number)
+        by, code = _SIGNALS[signal.Signals(number).name]
+        grace_s = None if number == signal.SIGINT else GRACE_S
+        if not asked.ask(by, code, grace_s=grace_s) or len(times) > 1:
+            raise asked.interrupted()
+
+    in_main = threading.current_thread() is threading.main_thread()
+    handled = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)] if in_main else []
+    before = {number: signal.signal(number, handle) for number in handled}
+    limit = threading.Timer(
+        time_limit_s or 0, asked.ask, args=(f"the time limit of {time_limit_s:g} s" if time_limit_s else "", 124)
+    )
+    limit.kwargs, limit.daemon = {"grace_s": GRACE_S}, True
+    if time_limit_s:
+        limit.start()
+    try:
+        yield asked
+    finally:
+        limit.cancel()
+        if asked.last is not None:
+            asked.last.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)
