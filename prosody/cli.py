@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from prosody import __version__
-from prosody.commands import marking
+from prosody.commands import again, marking
 from prosody.program import Parser, exit_code
 from prosody.workflow import install
 
@@ -29,6 +29,13 @@ _COMMANDS = (
     ("generate", "runs", MAKE, "compose, mark and speak an answer", "generate seed=3"),
     ("run", "runs", MAKE, "run any notebook, recorded", "run notebooks/01_segment.ipynb -p max_segment_s 10"),
     ("runs", "runs", READY, "list the recorded runs", "runs --json"),
+    (
+        "rerun",
+        "again",
+        READY,
+        "make a run again in the code it ran (--verify: compare the bytes)",
+        "rerun train --verify",
+    ),
     ("report", "report", READY, "write a run as one page with its figures and sounds", "report latest -o run.html"),
     ("lab", "house", MAKE, "open JupyterLab on the notebooks (--lesson; others are JupyterLab's)", "lab --no-browser"),
     ("sample", "speech", READY, "write the built-in corpus: audio, transcript, truth, questions", "sample corpus"),
@@ -57,6 +64,7 @@ _COMMANDS = (
 
 _TELL_JSON = (
     "runs",
+    "rerun",
     "report",
     "pauses",
     "align",
@@ -158,6 +166,14 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         add("-p", dest="pairs", nargs=2, action="append", metavar=("NAME", "VALUE"), help="one parameter")
     if name in ("segment", "prepare", "train", "generate", "run"):
         add("--time-limit", metavar="TIME", help="interrupt it after so long: 90 (seconds), 45m, 2h")
+    if name in ("demo", "segment", "prepare", "train", "generate", "run"):
+        add(
+            "--force",
+            action="store_true",
+            help="run it, though an earlier run is of the same code, data and parameters",
+        )
+    if name == "rerun":
+        again.add_options(command)
     if name == "setup":
         add("--torch-index", metavar="URL", help="take torch from this package index, for another build of it")
     if name in ("report", "hooks"):

@@ -33,14 +33,19 @@ def run(arguments: Namespace) -> int:
 
 
 def _run_notebook(path: Path, arguments: Namespace) -> int:
-    from prosody.workflow import parameters, record, runner
+    from prosody.workflow import parameters, record, reuse, runner
     from prosody.workflow.notebooks import stage_of
 
-    given = parameters.from_words(arguments.words, arguments.pairs)
+    given, limit_s = parameters.from_words(arguments.words, arguments.pairs), _seconds(arguments.time_limit)
+    same = None if arguments.force else reuse.find(path, given, runs=record.runs_folder())
+    if same is not None:
+        tell(f"{same.stage}: {reuse.TOLD}: {record.shown(same.folder)} (--force runs it anew)")
+        print(same.id)
+        return 0
     try:
-        run_id = runner.run_notebook(path, given, time_limit_s=_seconds(arguments.time_limit))
+        run_id = runner.run_notebook(path, given, time_limit_s=limit_s)
     except runner.RunFailed as failed:
-        return _tell_failed(failed)
+        return tell_failed(failed)
     tell(f"recorded in {record.shown(record.runs_folder() / stage_of(path) / run_id)}")
     print(run_id)
     return 0
@@ -61,9 +66,9 @@ def demo(arguments: Namespace) -> int:
     from prosody.workflow import demo, parameters, runner
 
     try:
-        demo.run_all(parameters.from_words(arguments.words, arguments.pairs))
+        demo.run_all(parameters.from_words(arguments.words, arguments.pairs), force=arguments.force)
     except runner.RunFailed as failed:
-        return _tell_failed(failed)
+        return tell_failed(failed)
     return 0
 
 
@@ -74,7 +79,7 @@ def lesson(arguments: Namespace) -> int:
     try:
         lesson.run_lesson(parameters.from_words(arguments.words, arguments.pairs), corpus=_first_answers)
     except runner.RunFailed as failed:
-        return _tell_failed(failed)
+        return tell_failed(failed)
     return 0
 
 
@@ -88,7 +93,8 @@ def _first_answers(n: int) -> dict[str, str]:
     return {"audio": str(found.audio), "transcript": str(found.transcript)}
 
 
-def _tell_failed(failed: RunFailed) -> int:
+def tell_failed(failed: RunFailed) -> int:
+    """Tell of a cell that failed; returns the exit code."""
     if failed.tail:
         sys.stderr.write(failed.tail + "\n")
     sys.stderr.write(f"prosody: {failed}\n")

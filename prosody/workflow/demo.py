@@ -13,28 +13,34 @@ from typing import Any
 from prosody import files
 from prosody.errors import ProsodyError
 from prosody.workflow import parameters as parameter_cells
-from prosody.workflow import record, runner
+from prosody.workflow import record, reuse, runner
 from prosody.workflow.notebooks import notebook_of
 from prosody.workflow.progress import Progress, elapsed
 
 
-def run_all(given: Mapping[str, Any]) -> list[record.Run]:
+def run_all(given: Mapping[str, Any], *, force: bool = False) -> list[record.Run]:
     """Run segment, prepare, train and generate; each gets those of the given parameters that it has.
 
+    A stage that was run before with the same code, data and parameters is not run again, unless `force` asks for it.
     Prints the time of each, the total, the peak of memory and the results. Returns the four runs.
     Raises ProsodyError, before anything runs, for a parameter that no stage has; RunFailed if a stage fails.
     """
     started = time.monotonic()
-    done = run_stages(given)
+    done = run_stages(given, reused=not force)
     print(summary(done, time.monotonic() - started))
     return done
 
 
 def run_stages(
-    given: Mapping[str, Any], *, runs_dir: Path | None = None, after: Callable[[record.Run], None] | None = None
+    given: Mapping[str, Any],
+    *,
+    runs_dir: Path | None = None,
+    after: Callable[[record.Run], None] | None = None,
+    reused: bool = False,
 ) -> list[record.Run]:
     """The four stages, each on the run before it. runs_dir: where they are recorded; after: called with each run.
 
+    reused: an earlier run of the same code, data and parameters is taken in place of a new one.
     Raises as `run_all` does.
     """
     shared, runs_dir, done = _divided(given), runs_dir or record.runs_folder(), []
@@ -44,9 +50,15 @@ def run_stages(
             values = {f"{before.stage}_run": before.id} | values
         known = {parameter.name for parameter in parameter_cells.of_notebook(notebook_of(name))}
         values = {key: value for key, value in values.items() if key in known}
-        run_id = runner.run_notebook(notebook_of(name), values, runs_dir=runs_dir, progress=Progress())
-        done.append(record.read(runs_dir / name / run_id))
-        print(f"{name} done in {done[-1].status['seconds']:.0f} s", file=sys.stderr, flush=True)
+        same = reuse.find(notebook_of(name), values, runs=runs_dir) if reused else None
+        if same is None:
+            run_id = runner.run_notebook(notebook_of(name), values, runs_dir=runs_dir, progress=Progress())
+            done.append(record.read(runs_dir / name / run_id))
+            told = f"done in {done[-1].status['seconds']:.0f} s"
+        else:
+            done.append(same)
+            told = f"{reuse.TOLD}: {record.shown(same.folder)} (--force runs it anew)"
+        print(f"{name}: {told}", file=sys.stderr, flush=True)
         if after is not None:
             after(done[-1])
     return done

@@ -23,7 +23,7 @@ SAVED_EVERY_S = 3
 GRACE_S = 20.0
 """How long a cell has to end, once a request to end the run (SIGTERM, a time limit) has interrupted it."""
 _SCHEME = "run:"
-_open: dict[str, tuple[Path, Path]] = {}  # by papermill's name: the notebook that is read, and where it is saved
+_open: dict[str, tuple[Path, Path, Path]] = {}  # papermill's name: what is read, what is told of it, where it is saved
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _SIGNALS = {"SIGINT": ("Ctrl-C", 130), "SIGTERM": ("SIGTERM", 143), "SIGHUP": ("the terminal was closed", 129)}
 
@@ -52,9 +52,11 @@ def execute(
     *,
     progress: Progress,
     time_limit_s: float | None = None,
+    origin: Path | None = None,
 ) -> None:
     """Execute the notebook `source` into `folder`: notebook.ipynb as it grows, log.txt line by line.
 
+    origin: where the executed notebook says that it lay, if that is not `source`.
     Raises RunFailed for a cell that fails or a process that dies, RunInterrupted if it was asked to end. What the
     notebook started is ended in any case.
     """
@@ -68,7 +70,7 @@ def execute(
     name = f"{_SCHEME}{folder.name}.ipynb"  # a path with {braces} would be taken for a pattern
     if not _open:
         papermill_io.register(_SCHEME, _Notebooks())
-    _open[name] = (source, folder / "notebook.ipynb")
+    _open[name] = (source, origin or source, folder / "notebook.ipynb")
     with (
         open(folder / "log.txt", "a", encoding="utf-8", buffering=1) as log,  # each line at once, whatever comes then
         _asked_to_end(kernel, time_limit_s) as asked,
@@ -129,8 +131,8 @@ class _Notebooks:
         return _open[name][0].read_text(encoding="utf-8")
 
     def write(self, text: str, name: str) -> None:
-        (source, target), notebook = _open[name], json.loads(text)
-        notebook["metadata"].get("papermill", {}).update(input_path=record.shown(source), output_path=target.name)
+        (_, origin, target), notebook = _open[name], json.loads(text)
+        notebook["metadata"].get("papermill", {}).update(input_path=record.shown(origin), output_path=target.name)
         try:
             write_json(target, scrub.value(notebook), overwrite=True, indent=1)
         except ProsodyError:

@@ -28,6 +28,8 @@ from prosody.workflow.machine import machine, packages
 STAGES = ("segment", "prepare", "train", "generate")
 UPSTREAM = {"prepare": "segment", "train": "prepare", "generate": "train"}
 FILES = ("status.json", "notebook.ipynb", "params.json", "log.txt")  # a folder without any of them is no run
+RUNS_DIR, ROOT_DIR = "PROSODY_RUNS_DIR", "PROSODY_ROOT"
+"""Environment variables: the folder of runs, and the folder that the record's paths start from."""
 _LISTED = "`python -m prosody runs` lists them"
 _STAMP = 16  # characters of an id that are its time
 
@@ -58,19 +60,31 @@ class Run:
 
 
 def root() -> Path:
-    """The folder that the record's paths start from: the clone, or the current folder where there is none."""
-    return repository() or Path.cwd()
+    """The folder that the record's paths start from: the clone, or the current folder where there is none.
+
+    PROSODY_ROOT in the environment names another: that of the clone whose runs are made again in older code.
+    """
+    return Path(os.environ.get(ROOT_DIR) or repository() or Path.cwd())
 
 
 def runs_folder() -> Path:
     """Where runs are recorded: `runs` in the clone, or the folder that PROSODY_RUNS_DIR names."""
-    return Path(os.environ.get("PROSODY_RUNS_DIR") or root() / "runs").resolve()
+    return Path(os.environ.get(RUNS_DIR) or root() / "runs").resolve()
 
 
-def start(stage: str, parameters: Mapping[str, Any], *, runs: Path, how: str, clone: Path | None = None) -> Path:
+def start(
+    stage: str,
+    parameters: Mapping[str, Any],
+    *,
+    runs: Path,
+    how: str,
+    clone: Path | None = None,
+    notes: Mapping[str, Any] | None = None,
+) -> Path:
     """Make the folder of a new run with everything that is known before it starts; its status is "running".
 
     parameters: all of them, defaults too. how: "headless" or "lab". clone: whose code it runs (by default this one's).
+    notes: what else status.json is to say.
     Raises ProsodyError if no folder can be made in `runs`, or its files cannot be written.
     """
     try:
@@ -89,7 +103,7 @@ def start(stage: str, parameters: Mapping[str, Any], *, runs: Path, how: str, cl
     status = {"status": "running", "stage": stage, "id": name, "how": how, "started": now(), "ended": None}
     if before[:_STAMP] > name[:_STAMP]:  # the clock was set back since: this one is the later all the same
         status["after"] = before
-    write_status(folder, **status, seconds=None, exit=None, **process)
+    write_status(folder, **status, seconds=None, exit=None, **process, **(notes or {}))
     for inner in ("artifacts", "tb"):
         (folder / inner).mkdir()
     write_json(folder / "params.json", plain(parameters))

@@ -85,21 +85,25 @@ def to_learn_from(run: Stage, data: Path, *, which: str = "latest") -> Dataset:
     one; "no"; or the name of one, as "reviewed-2". What is taken goes into upstream.json.
     Raises ProsodyError if there is none of that name, and as `dataset.load` does.
     """
-    found = _chosen(data, which)
+    found = chosen(data, which)
     if found is None:
         return dataset.load(data)
-    chosen = dataset.load(run.input(found))
-    by = chosen.info["parameters"].get("import", {}).get("by", "?")
+    reviewed_data = dataset.load(run.input(found))
+    by = reviewed_data.info["parameters"].get("import", {}).get("by", "?")
     path = run.folder / "upstream.json"
     files.write_json(path, {**files.read_json(path), "review": record.shown(found)}, overwrite=True)
     run.log(f"{run.name}: the dataset as {by} reviewed it, {record.shown(found)}")
-    return chosen
+    return reviewed_data
 
 
-def _chosen(data: Path, which: str) -> Path | None:
+def chosen(data: Path, which: str, *, runs: Path | None = None) -> Path | None:
+    """The folder of the finished review that is meant, None for none.
+
+    data, which, runs: as for `to_learn_from` and `reviewed`. Raises ProsodyError if there is none of that name.
+    """
     if which == "no":
         return None
-    finished = _finished(folder_of(data))
+    finished = _finished(folder_of(data, runs=runs))
     if which == "latest":
         return finished[-1] if finished else None
     found = next((path for path in finished if path.name == which), None)

@@ -30,11 +30,14 @@ def run_notebook(
     time_limit_s: float | None = None,
     stage: str | None = None,
     clone: Path | None = None,
+    origin: Path | None = None,
+    notes: Mapping[str, Any] | None = None,
 ) -> str:
     """Run a notebook with parameters (text is read as their type) and return the id of its run.
 
     time_limit_s: the run is interrupted after so long. stage: what it is recorded under (by default its own). clone:
-    whose code it runs, by default the one this package lies in.
+    whose code it runs, by default the one this package lies in. origin: where the record says that the notebook lay.
+    notes: what else status.json is to say.
     Raises ProsodyError, before anything runs, for a notebook that cannot be read or a parameter it does not have;
     RunFailed if a cell fails; RunInterrupted, which is a KeyboardInterrupt, if it was asked to end. The record says how
     it ended in every case.
@@ -49,12 +52,12 @@ def run_notebook(
     everything = {parameter.name: parameter.default for parameter in known} | given
     stage = stage or stage_of(path)
     progress.begin(stage, _code_cells(path) + bool(given), expected=_durations(runs_dir, stage))
-    folder = record.start(stage, scrub.value(everything), runs=runs_dir, how="headless", clone=clone)
-    variables = {RUN_DIR: str(folder), "PROSODY_RUNS_DIR": str(runs_dir)}
+    folder = record.start(stage, scrub.value(everything), runs=runs_dir, how="headless", clone=clone, notes=notes)
+    variables = {RUN_DIR: str(folder), record.RUNS_DIR: str(runs_dir), record.ROOT_DIR: str(record.root())}
     kernel = kernel_class(variables, clone or record.root())
     try:
         with watched(kernel) as peak:
-            execute(path, folder, given, kernel, progress=progress, time_limit_s=time_limit_s)
+            execute(path, folder, given, kernel, progress=progress, time_limit_s=time_limit_s, origin=origin)
     except RunInterrupted as asked:
         record.end(folder, "interrupted", code=asked.code, reason=asked.reason, peak_rss_mb=peak())
         raise

@@ -89,7 +89,7 @@ def check_out(run: Path, state: Mapping[str, Any], clone: Path, target: Path) ->
     except _GitFailed as error:
         remove(clone, target)
         raise ProsodyError(run / PATCH, None, f"does not make its code again ({error})", "make a new run") from None
-    if package_sha256(target) != state.get("package_sha256"):
+    if state.get("package_sha256") not in (None, package_sha256(target)):  # (older records don't know it)
         remove(clone, target)
         left = ", ".join(str(entry.get("path")) for entry in state.get("left_out") or () if isinstance(entry, Mapping))
         what = f"the package is not what it was: {left or 'files that git ignores'} left out of its changes"

@@ -1,0 +1,168 @@
+"""Whether a run made again gave the same: every output beside that of the first run.
+
+Identical bytes come first. What must differ, a run's id and the time it took, is named and taken out; then numbers,
+samples and weights are the same within a named tolerance; or they are different, and what differs is told.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prosody.errors import ProsodyError
+from prosody.files import read_json
+from prosody.workflow import record, reuse
+
+IDENTICAL, EQUAL, DIFFERENT = "identical", "equal", "different"
+NUMBERS = 1e-6  # relative, of numbers in JSON
+SAMPLES = 2 / 32_768  # of full scale, in sound
+WEIGHTS = 1e-5  # absolute, in safetensors
+_TIMES = ("seconds", "tokens_per_s", "mfu", "peak_memory_mb", "at", "created", "date", "rtf")
+_NOT_COMPARED = "artifacts/checkpoints/"  # when they are written goes by the clock
+_TEXT = (".md", ".txt", ".csv", ".textgrid", ".html", ".xml", ".ssml")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One output of both runs. verdict: identical, equal or different; how: within what, or what differs."""
+
+    path: str
+    verdict: str
+    how: str = ""
+
+
+def outputs(first: record.Run, second: record.Run, *, ids: Mapping[str, str] | None = None) -> list[Compared]:
+    """Compare all outputs of two runs, and their metrics, in the order of their paths.
+
+    ids: by a run's id in the first one the id in the second that takes its place, beside those of the two themselves.
+    """
+    swapped = {str(first.status.get("id", first.id)): second.id, first.id: second.id, **(ids or {})}
+    then, now = _entries(first), _entries(second)
+    compared = []
+    for path in sorted(then.keys() | now.keys()):
+        if path.startswith(_NOT_COMPARED):
+            continue
+        if path not in now:
+            compared.append(Compared(path, DIFFERENT, "was not made again"))
+        elif path not in then:
+            compared.append(Compared(path, DIFFERENT, "was not made then"))
+        elif then[path]["sha256"] == now[path]["sha256"]:
+            compared.append(Compared(path, IDENTICAL))
+        else:
+            compared.append(_compared(path, reuse.located(first, path), reuse.located(second, path), swapped))
+    return [*compared, _metrics(first, second, swapped)]
+
+
+def verdict(compared: list[Compared]) -> str:
+    """The worst of them."""
+    found = {one.verdict for one in compared}
+    return next((one for one in (DIFFERENT, EQUAL) if one in found), IDENTICAL)
+
+
+def _entries(run: record.Run) -> dict[str, Mapping[str, Any]]:
+    return {str(entry["path"]): entry for entry in read_json(run.folder / "outputs.json")}
+
+
+def _metrics(first: record.Run, second: record.Run, ids: Mapping[str, str]) -> Compared:
+    if dict(first.metrics) == dict(second.metrics):
+        return Compared("metrics.json", IDENTICAL)
+    return _judged("metrics.json", _data(first.metrics, second.metrics, ids), "but for times")
+
+
+def _compared(path: str, then: Path, now: Path, ids: Mapping[str, str]) -> Compared:
+    """Two files of other bytes."""
+    suffix = Path(path).suffix.lower()
+    try:
+        if not then.is_file():
+            return Compared(path, DIFFERENT, "that of then is gone, and its bytes were others")
+        if suffix == ".json":
+            return _judged(path, _data(read_json(then), read_json(now), ids), "but for run ids and times")
+        if suffix == ".wav":
+            return _sound(path, then, now)
+        if suffix == ".safetensors":
+            return _weights(path, then, now)
+        if suffix in _TEXT:
+            return _text(path, then, now, ids)
+    except (ProsodyError, OSError, ValueError) as error:
+        return Compared(path, DIFFERENT, f"cannot be compared ({error})")
+    sizes = then.stat().st_size, now.stat().st_size
+    return Compared(path, DIFFERENT, f"other bytes ({sizes[0]:,} then, {sizes[1]:,} now)")
+
+
+def _judged(path: str, different: Iterator[str], besides: str) -> Compared:
+    found = next(different, None)
+    if found is None:
+        return Compared(path, EQUAL, f"numbers within {NUMBERS:g}, {besides}")
+    return Compared(path, DIFFERENT, found)
+
+
+def _data(then: Any, now: Any, ids: Mapping[str, str], at: str = "") -> Iterator[str]:
+    """Where two values of JSON differ, a line each; times and run ids are passed over."""
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        for name in sorted(then.keys() | now.keys()):
+            if not _is_time(str(name)):
+                yield from _data(then.get(name), now.get(name), ids, f"{at}.{name}" if at else str(name))
+    elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        for index, pair in enumerate(zip(then, now, strict=True)):
+            yield from _data(*pair, ids, f"{at}[{index}]")
+    elif type(then) in (int, float) and type(now) in (int, float):
+        if not math.isclose(then, now, rel_tol=NUMBERS, abs_tol=1e-12):
+            yield f"{at}: {then} then, {now} now"
+    elif isinstance(then, str) and isinstance(now, str):
+        if _swapped(then, ids) != now:
+            yield f"{at}: {then[:40]!r} then, {now[:40]!r} now"
+    elif then != now:
+        yield f"{at}: {json.dumps(then)[:40]} then, {json.dumps(now)[:40]} now"
+
+
+def _is_time(name: str) -> bool:
+    return name in _TIMES or name.startswith(("seconds_", "time_")) or name.endswith(("_s", "_seconds"))
+
+
+def _swapped(text: str, ids: Mapping[str, str]) -> str:
+    for old, new in ids.items():
+        text = text.replace(old, new)
+    return text
+
+
+def _sound(path: str, then: Path, now: Path) -> Compared:
+    import numpy as np
+    import soundfile
+
+    (a, rate_a), (b, rate_b) = (soundfile.read(one, always_2d=True) for one in (then, now))
+    if rate_a != rate_b or a.shape != b.shape:
+        sizes = f"{len(a) / rate_a:.3f} s then, {len(b) / rate_b:.3f} s now"
+        return Compared(path, DIFFERENT, f"other lengths or rates ({sizes})")
+    most = float(np.abs(a - b).max(initial=0.0))
+    told = f"samples differ by up to {most:.2g} of full scale"
+    return (
+        Compared(path, EQUAL, f"samples within {SAMPLES:.2g}") if most <= SAMPLES else Compared(path, DIFFERENT, told)
+    )
+
+
+def _weights(path: str, then: Path, now: Path) -> Compared:
+    import numpy as np
+    from safetensors.numpy import load_file
+
+    a, b = load_file(then), load_file(now)
+    if {name: value.shape for name, value in a.items()} != {name: value.shape for name, value in b.items()}:
+        return Compared(path, DIFFERENT, "other tensors, or of other shapes")
+    most, name = max((float(np.abs(a[name] - b[name]).max(initial=0.0)), name) for name in a) if a else (0.0, "")
+    if most <= WEIGHTS:
+        return Compared(path, EQUAL, f"weights within {WEIGHTS:g}")
+    return Compared(path, DIFFERENT, f"weights differ by up to {most:.2g}, most in {name}")
+
+
+def _text(path: str, then: Path, now: Path, ids: Mapping[str, str]) -> Compared:
+    before, after = (one.read_text(encoding="utf-8", errors="replace").splitlines() for one in (then, now))
+    before = [_swapped(line, ids) for line in before]
+    for number, (a, b) in enumerate(zip(before, after, strict=False), 1):
+        if a != b:
+            return Compared(path, DIFFERENT, f"line {number}: {a[:60]!r} then, {b[:60]!r} now")
+    if len(before) != len(after):
+        return Compared(path, DIFFERENT, f"{len(before)} lines then, {len(after)} now")
+    return Compared(path, EQUAL, "the same text, but for run ids")
