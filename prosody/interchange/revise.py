@@ -68,10 +68,7 @@ def revise(
     owners = _owners(data.segments, original.parts, edited.words, matches)
     unmeasured = _unmeasured(original.words)
     words = [_kept(word, original.words, matches, k, unmeasured) for k, word in enumerate(edited.words)]
-    groups: dict[int, list[int]] = defaultdict(list)
-    for k, owner in enumerate(owners):
-        groups[owner].append(k)
-    edges = _edges(data.segments, words, groups)
+    groups, edges = _grouped(data.segments, words, owners)
     recut = [number for number, span in edges.items() if span != _span(data.segments[number])]
     if recut and not cut_anew:
         raise _reaches_out(data, edited, groups, path)
@@ -201,6 +198,27 @@ def _owners(
             here = after
         found.append(here)
     return list(accumulate(found, max))
+
+
+def _grouped(
+    segments: Sequence[Segment], words: Sequence[Word], owners: Sequence[int]
+) -> tuple[dict[int, list[int]], dict[int, tuple[float, float]]]:
+    """The numbers of the words in each segment that has any, and the segments' starts and ends.
+
+    Words that take no time, and to which their neighbours leave no room, go with these.
+    """
+    groups: dict[int, list[int]] = defaultdict(list)
+    for k, owner in enumerate(owners):
+        groups[owner].append(k)
+    while True:
+        edges = _edges(segments, words, groups)
+        flat = next((number for number, (start, end) in edges.items() if end - start < _SAME_S), None)
+        if flat is None or len(groups) == 1:
+            return groups, edges
+        numbers = sorted(groups)
+        at = numbers.index(flat)
+        to = numbers[at + 1] if at + 1 < len(numbers) else numbers[at - 1]
+        groups[to] = sorted(groups[to] + groups.pop(flat))
 
 
 def _edges(

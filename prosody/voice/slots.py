@@ -49,7 +49,7 @@ def before_sounds(
 def timed(
     words: Sequence[MarkedWord], times: Mapping[int, tuple[int, int]], asked: Mapping[int, float], rate: int
 ) -> tuple[Word, ...]:
-    """Words with their times; one without sound lies where its neighbours meet, after its own pause if it has one.
+    """Words with their times; one without sound lies where its neighbours meet, after a pause that stands between.
 
     times: (start, end) in samples at `rate` Hz, by number of the words that have a sound (one at least does).
     """
@@ -59,7 +59,7 @@ def timed(
         start, end = times.get(k, (0, 0))
         if k not in times:
             at = bisect_left(numbers, k)
-            after = at < len(numbers) and (at == 0 or k in asked)
+            after = at < len(numbers) and (at == 0 or any(j in asked for j in range(numbers[at - 1] + 1, k + 1)))
             start = end = times[numbers[at]][0] if after else times[numbers[at - 1]][1]
         found.append(Word(word.text, start / rate, end / rate, word.markers))
     return tuple(found)

@@ -135,6 +135,17 @@ def test_a_word_that_reaches_into_the_segment_before_shortens_it(made):
     assert found.recut == ("segments/a.wav", "segments/b.wav")
 
 
+def test_a_word_that_takes_no_time_goes_with_the_one_that_leaves_it_no_room(made):
+    data = dataset.load(made)
+    grid = to_textgrid(of_dataset(data))
+    words_and_markers = IntervalTier("words", (Interval(0.0, 5.0, "really"),)), IntervalTier("markers", ())
+    grid = replace(grid, tiers=(*words_and_markers, *grid.tiers[2:]))
+    found = from_textgrid(grid, path="talk.TextGrid")
+    (only,) = revise(data, found, by=None, at=AT, cut_anew=True).segments
+    assert ([word.text for word in only.words], only.start, only.end) == (["–", "really"], 0.0, 5.0)
+    dataset.save(made, [only], data.info, overwrite=True)
+
+
 def test_a_pause_at_the_end_of_a_segment_goes_to_the_next_word(made):
     data = dataset.load(made)
     first, second = data.segments

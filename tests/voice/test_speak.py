@@ -8,7 +8,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 import soundfile
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy.signal import resample_poly
 
@@ -269,6 +269,7 @@ WORDS = st.text(st.sampled_from("abcdefghijklmnopqrst'-.,;!?—“”()012345678
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example([(set(), "0"), ({"<pause_short>"}, "."), (set(), "."), (set(), "0")])
 @given(st.lists(st.tuples(st.sets(st.sampled_from(markers.TOKENS), max_size=2), WORDS), min_size=1, max_size=6))
 def test_any_words_are_spoken_or_refused(slots):
     text = " ".join(" ".join([*sorted(slot), word]) for slot, word in slots)
