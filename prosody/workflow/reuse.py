@@ -111,19 +111,17 @@ def changed(run: record.Run, which: str) -> Iterator[str]:
 
 
 def located(run: record.Run, name: str) -> Path:
-    """Where a file of the record lies: in the run, by its path from the clone, or in the run it came from if that was
-    moved with its folder of runs."""
-    for base in (run.folder, record.root()):
-        if (base / name).is_file():
-            return (base / name).resolve()
-    parts = Path(name).parts
-    if "artifacts" in parts and parts.index("artifacts") >= 2:  # …/runs/<stage>/<id>/artifacts/…
-        at = parts.index("artifacts")
-        moved = run.folder.parents[1].joinpath(*parts[at - 2 :])
-        if moved.is_file():
-            return moved.resolve()
-        with suppress(ProsodyError):
-            found = record.find(run.folder.parents[1], parts[at - 2], parts[at - 1])
-            if found is not None:
-                return found.folder.joinpath(*parts[at:])
-    return Path(name).expanduser() if name.startswith("~") else record.root() / name
+    """Where a file of the record lies: in the run; in the run beside it that it came from; or by its path from the
+    clone."""
+    if (run.folder / name).is_file():
+        return (run.folder / name).resolve()
+    parts, runs = Path(name).parts, run.folder.parents[1]
+    at = parts.index("artifacts") if "artifacts" in parts else 0
+    if at >= 2:  # …/<stage>/<id>/artifacts/…, wherever the folder of runs lay then
+        beside = runs.joinpath(*parts[at - 2 :])
+        if beside.is_file():
+            return beside.resolve()
+        renamed = [one for one in record.runs(runs, parts[at - 2]) if one.status.get("id") == parts[at - 1]]
+        if renamed:
+            return renamed[0].folder.joinpath(*parts[at:])
+    return (Path(name).expanduser() if name.startswith("~") else record.root() / name).resolve()

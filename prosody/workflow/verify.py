@@ -115,7 +115,7 @@ def _data(then: Any, now: Any, ids: Mapping[str, str], at: str = "") -> Iterator
     elif isinstance(then, str) and isinstance(now, str):
         if _swapped(then, ids) != now:
             yield f"{at}: {then[:40]!r} then, {now[:40]!r} now"
-    elif then != now:
+    elif then != now or type(then) is not type(now):
         yield f"{at}: {json.dumps(then)[:40]} then, {json.dumps(now)[:40]} now"
 
 
