@@ -1,47 +1,25 @@
-"""Executing a notebook by papermill: its log, the notebook saved while it runs, and being asked to end."""
+"""Executing a notebook by papermill: its log, and the notebook saved while it runs."""
 
 from __future__ import annotations
 
 import json
 import logging
 import re
-import signal
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from prosody.errors import ProsodyError
 from prosody.files import write_json
 from prosody.workflow import record, scrub
-from prosody.workflow.kernel import Kernel, end, interrupt
+from prosody.workflow.asked import Asked, RunFailed
+from prosody.workflow.kernel import Kernel
 from prosody.workflow.progress import Progress, heading_before
 
 SAVED_EVERY_S = 3
-GRACE_S = 20.0
-"""How long a cell has to end, once a request to end the run (SIGTERM, a time limit) has interrupted it."""
 _SCHEME = "run:"
 _open: dict[str, tuple[Path, Path, Path]] = {}  # papermill's name: what is read, what is told of it, where it is saved
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_SIGNALS = {"SIGINT": ("Ctrl-C", 130), "SIGTERM": ("SIGTERM", 143), "SIGHUP": ("the terminal was closed", 129)}
-
-
-class RunFailed(Exception):
-    """A cell failed. str() is one line; tail: the end of the traceback; code: the exit code that this deserves."""
-
-    def __init__(self, line: str, *, run: str, tail: str, code: int) -> None:
-        super().__init__(line)
-        self.run, self.tail, self.code = run, tail, code
-
-
-class RunInterrupted(KeyboardInterrupt):
-    """A run was asked to end. str() is by what; code: the exit code."""
-
-    def __init__(self, reason: str, code: int) -> None:
-        super().__init__(reason)
-        self.reason, self.code = reason, code
 
 
 def execute(
@@ -50,13 +28,13 @@ def execute(
     parameters: Mapping[str, Any],
     kernel: type[Kernel],
     *,
+    asked: Asked,
     progress: Progress,
-    time_limit_s: float | None = None,
     origin: Path | None = None,
 ) -> None:
     """Execute the notebook `source` into `folder`: notebook.ipynb as it grows, log.txt line by line.
 
-    origin: where the executed notebook says that it lay, if that is not `source`.
+    asked: whether the run was asked to end. origin: where the executed notebook says that it lay, if not at `source`.
     Raises RunFailed for a cell that fails or a process that dies, RunInterrupted if it was asked to end. What the
     notebook started is ended in any case.
     """
@@ -66,15 +44,15 @@ def execute(
     from papermill.iorw import papermill_io
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it would say, we say
+    asked.kernel = kernel
+    if asked.by:
+        raise asked.interrupted()
     at = _At(progress)
     name = f"{_SCHEME}{folder.name}.ipynb"  # a path with {braces} would be taken for a pattern
     if not _open:
         papermill_io.register(_SCHEME, _Notebooks())
     _open[name] = (source, origin or source, folder / "notebook.ipynb")
-    with (
-        open(folder / "log.txt", "a", encoding="utf-8", buffering=1) as log,  # each line at once, whatever comes then
-        _asked_to_end(kernel, time_limit_s) as asked,
-    ):
+    with open(folder / "log.txt", "a", encoding="utf-8", buffering=1) as log:  # each line at once, whatever comes then
         stream = _Stream(log, progress)
         try:
             papermill.execute_notebook(
@@ -98,13 +76,9 @@ def execute(
             log.write(f"{failed}\n{failed.tail}\n")
             raise failed from None
         except DeadKernelError:
-            if asked.by:
-                raise asked.interrupted() from None
             line = f"{folder.parent.name}: cell {at.cell}: the notebook's process died (was there memory enough?)"
             record.write_status(folder, error={"cell": at.cell, "name": "DeadKernelError", "message": line})
             raise RunFailed(line, run=folder.name, tail="", code=1) from None
-        except KeyboardInterrupt:
-            raise asked.interrupted() from None
         finally:
             stream.end()
 
@@ -179,57 +153,3 @@ class _Stream:
         if self.rest:
             self.write("\n")
         self.flush()
-
-
-class _Asked:
-    """Whether, and by what, a run was asked to end."""
-
-    def __init__(self, kernel: type[Kernel]) -> None:
-        self.kernel, self.by, self.code, self.last = kernel, "", 130, None
-
-    def ask(self, by: str, code: int, *, grace_s: float | None = None) -> bool:
-        """Interrupt the cell that runs; after `grace_s` its process ends. Returns False if there was none."""
-        if not self.by:
-            self.by, self.code = by, code
-        if grace_s is not None and self.last is None:
-            self.last = threading.Timer(grace_s, end, args=(self.kernel,))
-            self.last.daemon = True
-            self.last.start()
-        return interrupt(self.kernel)
-
-    def interrupted(self) -> RunInterrupted:
-        return RunInterrupted(self.by or "interrupted", self.code)
-
-
-@contextmanager
-def _asked_to_end(kernel: type[Kernel], time_limit_s: float | None) -> Iterator[_Asked]:
-    """Ctrl-C, a request to end (SIGTERM, a closed terminal) or a time limit interrupts the cell that runs.
-
-    So notebook and record are written. Ctrl-C gives it the time that it takes; asked again, it is not waited for.
-    """
-    asked, times = _Asked(kernel), []
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        times.append(number)
-        by, code = _SIGNALS[signal.Signals(number).name]
-        grace_s = None if number == signal.SIGINT else GRACE_S
-        if not asked.ask(by, code, grace_s=grace_s) or len(times) > 1:
-            raise asked.interrupted()
-
-    in_main = threading.current_thread() is threading.main_thread()
-    handled = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)] if in_main else []
-    before = {number: signal.signal(number, handle) for number in handled}
-    limit = threading.Timer(
-        time_limit_s or 0, asked.ask, args=(f"the time limit of {time_limit_s:g} s" if time_limit_s else "", 124)
-    )
-    limit.kwargs, limit.daemon = {"grace_s": GRACE_S}, True
-    if time_limit_s:
-        limit.start()
-    try:
-        yield asked
-    finally:
-        limit.cancel()
-        if asked.last is not None:
-            asked.last.cancel()
-        for number, handler in before.items():
-            signal.signal(number, handler)

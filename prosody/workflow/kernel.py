@@ -92,23 +92,20 @@ def end(kernel: type[Kernel]) -> None:
 
 
 @contextmanager
-def watched(kernel: type[Kernel]) -> Iterator[Any]:
+def watched(kernel: type[Kernel], variable: str) -> Iterator[Any]:
     """Watch the memory of this process and of all that it starts; gives a function that tells the peak, MB.
 
-    At the end the kernel, and whatever it started that is still there, is ended.
+    At the end the kernel, and whatever it started that is still there, is ended. variable: of its environment, the one
+    by which these processes are known.
     """
     import psutil
 
-    peak, over, seen = [0], threading.Event(), {}
+    peak, over = [0], threading.Event()
 
     def watch() -> None:
         me = psutil.Process()
         while not over.wait(_LOOKED_EVERY_S):
-            total, of_kernel = 0, False
-            with suppress(psutil.Error):
-                of_kernel = kernel.pid is not None and psutil.Process(kernel.pid)
-            if of_kernel:
-                seen.update((process, None) for process in leash.descendants(of_kernel))
+            total = 0
             for process in (me, *leash.descendants(me)):
                 with suppress(psutil.Error):
                     total += process.memory_info().rss
@@ -122,4 +119,4 @@ def watched(kernel: type[Kernel]) -> Iterator[Any]:
         over.set()
         thread.join()
         end(kernel)
-        leash.end(seen)
+        leash.end(leash.with_variable(variable, kernel.environment[variable]))

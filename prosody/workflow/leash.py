@@ -60,6 +60,18 @@ def descendants(process: Any) -> list[Any]:
     return []
 
 
+def with_variable(name: str, value: str) -> list[Any]:
+    """All processes (psutil's) but this one that were handed this environment variable, whoever their parent is now."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and process.environ().get(name) == value:
+                found.append(process)
+    return found
+
+
 def end(processes: Iterable[Any]) -> None:
     """End processes (psutil's, which know their time of birth: another one with the number is left alone)."""
     import psutil

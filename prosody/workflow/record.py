@@ -104,6 +104,19 @@ def start(
     if before[:_STAMP] > name[:_STAMP]:  # the clock was set back since: this one is the later all the same
         status["after"] = before
     write_status(folder, **status, seconds=None, exit=None, **process, **(notes or {}))
+    try:
+        _write_what_is_known(folder, parameters, clone or repository())
+    except KeyboardInterrupt as asked:
+        end(folder, "interrupted", code=getattr(asked, "code", 130), reason=getattr(asked, "reason", "Ctrl-C"))
+        raise
+    except BaseException as error:
+        end(folder, "failed", code=1, error={"name": type(error).__name__, "message": str(error)})
+        raise
+    return folder
+
+
+def _write_what_is_known(folder: Path, parameters: Mapping[str, Any], clone: Path | None) -> None:
+    """The files of a run's record that are known before it starts."""
     for inner in ("artifacts", "tb"):
         (folder / inner).mkdir()
     write_json(folder / "params.json", plain(parameters))
@@ -114,8 +127,7 @@ def start(
     (folder / "log.txt").touch()
     write_json(folder / "machine.json", machine())
     write_text(folder / "packages.txt", "".join(f"{line}\n" for line in packages()))
-    source_code.write(folder, clone or repository())
-    return folder
+    source_code.write(folder, clone)
 
 
 def write_status(folder: Path, **changes: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from prosody.workflow import parameters as parameter_cells
 from prosody.workflow import record, scrub
-from prosody.workflow.execute import RunFailed, RunInterrupted, execute
+from prosody.workflow.asked import Asked, RunFailed, RunInterrupted, asked_to_end
 from prosody.workflow.notebooks import stage_of
 from prosody.workflow.progress import Progress
 from prosody.workflow.stages import RUN_DIR
@@ -42,8 +42,6 @@ def run_notebook(
     RunFailed if a cell fails; RunInterrupted, which is a KeyboardInterrupt, if it was asked to end. The record says how
     it ended in every case.
     """
-    from prosody.workflow.kernel import kernel_class, watched
-
     path, runs_dir, progress = Path(path), runs_dir or record.runs_folder(), progress or Progress()
     known = parameter_cells.of_notebook(path)
     given = parameter_cells.checked(path, known, parameters or {})
@@ -52,26 +50,56 @@ def run_notebook(
     everything = {parameter.name: parameter.default for parameter in known} | given
     stage = stage or stage_of(path)
     progress.begin(stage, _code_cells(path) + bool(given), expected=_durations(runs_dir, stage))
-    folder = record.start(stage, scrub.value(everything), runs=runs_dir, how="headless", clone=clone, notes=notes)
-    variables = {RUN_DIR: str(folder), record.RUNS_DIR: str(runs_dir), record.ROOT_DIR: str(record.root())}
-    kernel = kernel_class(variables, clone or record.root())
-    try:
-        with watched(kernel) as peak:
-            execute(path, folder, given, kernel, progress=progress, time_limit_s=time_limit_s, origin=origin)
-    except RunInterrupted as asked:
-        record.end(folder, "interrupted", code=asked.code, reason=asked.reason, peak_rss_mb=peak())
-        raise
-    except RunFailed as failed:
-        record.end(folder, "failed", code=failed.code, peak_rss_mb=peak())
-        raise
-    except BaseException as error:
-        told = {"name": type(error).__name__, "message": scrub.text(str(error))}
-        record.end(folder, "failed", code=1, error=told)
-        raise
-    finally:
-        progress.end()
-    record.end(folder, "ok", code=0, peak_rss_mb=peak())
+    with asked_to_end(time_limit_s) as asked:
+        values = scrub.value(everything)
+        folder = record.start(stage, values, runs=runs_dir, how="headless", clone=clone, notes=notes)
+        memory: dict[str, int] = {}
+        try:
+            _execute(path, folder, given, asked, memory, progress, clone or record.root(), origin)
+        except BaseException as error:
+            _end_badly(folder, error, asked, memory)
+            if asked.by and not isinstance(error, KeyboardInterrupt):
+                raise asked.interrupted() from None  # whatever being interrupted made of the cell
+            raise
+        finally:
+            progress.end()
+        record.end(folder, "ok", code=0, **memory)
     return folder.name
+
+
+def _execute(
+    path: Path,
+    folder: Path,
+    given: Mapping[str, Any],
+    asked: Asked,
+    memory: dict[str, int],
+    progress: Progress,
+    clone: Path,
+    origin: Path | None,
+) -> None:
+    """Execute the notebook in a kernel; `memory` gets what status.json says of that, however it ends."""
+    from prosody.workflow.execute import execute
+    from prosody.workflow.kernel import kernel_class, watched
+
+    variables = {RUN_DIR: str(folder), record.RUNS_DIR: str(folder.parents[1]), record.ROOT_DIR: str(record.root())}
+    kernel = kernel_class(variables, clone)
+    with watched(kernel, RUN_DIR) as peak:
+        try:
+            execute(path, folder, given, kernel, asked=asked, progress=progress, origin=origin)
+        finally:
+            memory["peak_rss_mb"] = peak()
+
+
+def _end_badly(folder: Path, error: BaseException, asked: Asked, memory: Mapping[str, int]) -> None:
+    """Write down that a run was interrupted, or why it failed."""
+    if asked.by or isinstance(error, KeyboardInterrupt):
+        by = asked.interrupted()
+        record.end(folder, "interrupted", code=by.code, reason=by.reason, **memory)
+    elif isinstance(error, RunFailed):
+        record.end(folder, "failed", code=error.code, **memory)
+    else:
+        told = {"name": type(error).__name__, "message": scrub.text(str(error))}
+        record.end(folder, "failed", code=1, error=told, **memory)
 
 
 def _code_cells(path: Path) -> int:
