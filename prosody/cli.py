@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from prosody import __version__
-from prosody.commands import marking, records
+from prosody.commands import comparing, marking, records
 from prosody.program import Parser, exit_code
 from prosody.workflow import install
 
@@ -29,6 +29,7 @@ _COMMANDS = (
     ("generate", "runs", MAKE, "compose, mark and speak an answer", "generate seed=3"),
     ("run", "runs", MAKE, "run any notebook, recorded", "run notebooks/01_segment.ipynb -p max_segment_s 10"),
     ("runs", "records", READY, "list the recorded runs; choose, sort and export them", "runs --json"),
+    ("diff", "comparing", READY, "compare two runs", "diff 20261127T063807Z-b7f145 latest -o diff.html"),
     ("report", "report", READY, "write a run as one page with its figures and sounds", "report latest -o run.html"),
     ("lab", "house", MAKE, "open JupyterLab on the notebooks (--lesson; others are JupyterLab's)", "lab --no-browser"),
     ("sample", "speech", READY, "write the built-in corpus: audio, transcript, truth, questions", "sample corpus"),
@@ -54,6 +55,9 @@ _COMMANDS = (
     ("lock", "house", NOTHING, "resolve the requirements anew, with the program uv", "lock"),
     ("clean", "house", NOTHING, "remove caches and what was built; runs and .venv stay", "clean"),
 )
+
+# commands whose module declares its options itself
+_OPTIONS = {"diff": comparing.add_options, "runs": records.add_options}
 
 _TELL_JSON = (
     "report",
@@ -203,8 +207,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         _adapter_option(command)
     if name == "bench":
         _bench_options(command)
-    if name == "runs":
-        records.add_options(command)
+    if name in _OPTIONS:
+        _OPTIONS[name](command)
     if name in _TELL_JSON:
         _json_option(command)
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from prosody.report import contents, page
+from prosody.report import page
+from prosody.workflow import contents
 
 pytestmark = pytest.mark.browser
 EVIL = '</script><script>window.evil=1</script><img src=x onerror="window.evil=1">'
