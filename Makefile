@@ -3,7 +3,7 @@
 PYTHON ?= python3
 P ?=
 
-.PHONY: help setup demo lesson test lab segment prepare train generate runs report diff sample lint hooks lock clean
+.PHONY: help setup demo lesson test lab segment prepare train generate runs report diff tensorboard sample lint hooks lock clean
 
 help:
 	@$(PYTHON) -m prosody --help
@@ -23,6 +23,10 @@ report:
 B ?= latest
 diff:
 	@$(PYTHON) -m prosody diff $(A) $(B) $(P)
+
+# The curves of all trainings, or make tensorboard P="RUN RUN --port 6010"
+tensorboard:
+	@$(PYTHON) -m prosody tensorboard $(P)
 
 # The built-in corpus as files: make sample DIR=corpus
 DIR ?= corpus

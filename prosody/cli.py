@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from prosody import __version__
-from prosody.commands import comparing, marking, records
+from prosody.commands import comparing, marking, records, tensorboard
 from prosody.program import Parser, exit_code
 from prosody.workflow import install
 
@@ -30,6 +30,7 @@ _COMMANDS = (
     ("run", "runs", MAKE, "run any notebook, recorded", "run notebooks/01_segment.ipynb -p max_segment_s 10"),
     ("runs", "records", READY, "list the recorded runs; choose, sort and export them", "runs --json"),
     ("diff", "comparing", READY, "compare two runs", "diff 20261127T063807Z-b7f145 latest -o diff.html"),
+    ("tensorboard", "tensorboard", READY, "watch trainings in TensorBoard, on this machine", "tensorboard --port 6010"),
     ("report", "report", READY, "write a run as one page with its figures and sounds", "report latest -o run.html"),
     ("lab", "house", MAKE, "open JupyterLab on the notebooks (--lesson; others are JupyterLab's)", "lab --no-browser"),
     ("sample", "speech", READY, "write the built-in corpus: audio, transcript, truth, questions", "sample corpus"),
@@ -57,7 +58,11 @@ _COMMANDS = (
 )
 
 # commands whose module declares its options itself
-_OPTIONS = {"diff": comparing.add_options, "runs": records.add_options}
+_OPTIONS = {
+    "diff": comparing.add_options,
+    "runs": records.add_options,
+    "tensorboard": tensorboard.add_options,
+}
 
 _TELL_JSON = (
     "report",
