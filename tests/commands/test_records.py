@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -110,3 +114,20 @@ def test_folders_that_are_no_readable_run_are_named_at_the_end(recorded, tmp_pat
     first, second = err.splitlines()
     assert first.startswith("no readable run: ") and "a/status.json: line 1" in first.replace("\\", "/")
     assert "b/status.json: says no status" in second.replace("\\", "/")
+
+
+@pytest.mark.parametrize("name", ["id", "params.epochs", "started"])
+def test_a_column_may_begin_as_an_option_does(recorded, capsys, name):
+    assert cli.main(["runs", "table", "--sort", f"-{name}", "--columns", "epochs"]) == 0
+    assert capsys.readouterr().out.split()[0] == "epochs"
+
+
+def test_the_benchmark_of_listing_measures_what_it_says(tmp_path):
+    script = Path(__file__).resolve().parents[1] / "benchmarks" / "listing.py"
+    words = [sys.executable, str(script), "--runs", "20", "--repeats", "1", "--json", str(tmp_path / "out.json")]
+    environment = {**os.environ, "PYTHONPATH": str(script.parents[2])}
+    done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", env=environment)
+    assert done.returncode == 0, done.stderr
+    told = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert told["runs"] == 20 and all(0 < one["median_s"] < 60 for one in told["measures"].values())
+    assert "list (`runs`)" in done.stdout and "20 runs" in done.stdout
