@@ -3,7 +3,7 @@
 PYTHON ?= python3
 P ?=
 
-.PHONY: help setup demo lesson test lab segment prepare train generate runs report sample lint hooks lock clean
+.PHONY: help setup demo lesson test lab segment prepare train generate runs report diff tensorboard sample lint hooks lock clean
 
 help:
 	@$(PYTHON) -m prosody --help
@@ -18,6 +18,15 @@ setup test lab runs lint hooks lock clean:
 RUN ?= latest
 report:
 	@$(PYTHON) -m prosody report $(RUN) $(P)
+
+# Two runs compared: make diff A=20261127T063807Z B=latest P="-o diff.html"
+B ?= latest
+diff:
+	@$(PYTHON) -m prosody diff $(A) $(B) $(P)
+
+# The curves of all trainings, or make tensorboard P="RUN RUN --port 6010"
+tensorboard:
+	@$(PYTHON) -m prosody tensorboard $(P)
 
 # The built-in corpus as files: make sample DIR=corpus
 DIR ?= corpus

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from prosody import __version__
-from prosody.commands import again, marking
+from prosody.commands import again, comparing, marking, records, tensorboard
 from prosody.program import Parser, exit_code
 from prosody.workflow import install
 
@@ -28,14 +28,10 @@ _COMMANDS = (
     ("train", "runs", MAKE, "fine-tune the base model on the marked text", "train epochs=5 base_model=gpt2"),
     ("generate", "runs", MAKE, "compose, mark and speak an answer", "generate seed=3"),
     ("run", "runs", MAKE, "run any notebook, recorded", "run notebooks/01_segment.ipynb -p max_segment_s 10"),
-    ("runs", "runs", READY, "list the recorded runs", "runs --json"),
-    (
-        "rerun",
-        "again",
-        READY,
-        "make a run again in the code it ran (--verify: compare the bytes)",
-        "rerun train --verify",
-    ),
+    ("runs", "records", READY, "list the recorded runs; choose, sort and export them", "runs --json"),
+    ("rerun", "again", READY, "make a run again in the code it ran, and compare", "rerun train --verify"),
+    ("diff", "comparing", READY, "compare two runs", "diff 20261127T063807Z-b7f145 latest -o diff.html"),
+    ("tensorboard", "tensorboard", READY, "watch trainings in TensorBoard, on this machine", "tensorboard --port 6010"),
     ("report", "report", READY, "write a run as one page with its figures and sounds", "report latest -o run.html"),
     ("lab", "house", MAKE, "open JupyterLab on the notebooks (--lesson; others are JupyterLab's)", "lab --no-browser"),
     ("sample", "speech", READY, "write the built-in corpus: audio, transcript, truth, questions", "sample corpus"),
@@ -62,8 +58,15 @@ _COMMANDS = (
     ("clean", "house", NOTHING, "remove caches and what was built; runs and .venv stay", "clean"),
 )
 
+# commands whose module declares its options itself
+_OPTIONS = {
+    "rerun": again.add_options,
+    "diff": comparing.add_options,
+    "runs": records.add_options,
+    "tensorboard": tensorboard.add_options,
+}
+
 _TELL_JSON = (
-    "runs",
     "rerun",
     "report",
     "pauses",
@@ -172,8 +175,6 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
             action="store_true",
             help="run it, though an earlier run is of the same code, data and parameters",
         )
-    if name == "rerun":
-        again.add_options(command)
     if name == "setup":
         add("--torch-index", metavar="URL", help="take torch from this package index, for another build of it")
     if name in ("report", "hooks"):
@@ -220,6 +221,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         _adapter_option(command)
     if name == "bench":
         _bench_options(command)
+    if name in _OPTIONS:
+        _OPTIONS[name](command)
     if name in _TELL_JSON:
         _json_option(command)
 

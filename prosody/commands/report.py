@@ -10,8 +10,8 @@ from prosody.commands import print_json, tell
 
 def report(arguments: Namespace) -> None:
     """One HTML page of a run, which holds its figures and sounds; its path on stdout."""
-    from prosody.report import contents, page
-    from prosody.workflow import record
+    from prosody.report import page
+    from prosody.workflow import contents, record
 
     run = contents.read(record.locate(arguments.run))
     out = Path(arguments.out) if arguments.out else None

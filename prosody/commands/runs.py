@@ -1,4 +1,4 @@
-"""Commands that run notebooks, recorded, and list the runs."""
+"""Commands that run notebooks, recorded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prosody.commands import print_json, tell
+from prosody.commands import tell
 from prosody.errors import ProsodyError
 
 if TYPE_CHECKING:
@@ -99,14 +99,3 @@ def tell_failed(failed: RunFailed) -> int:
         sys.stderr.write(failed.tail + "\n")
     sys.stderr.write(f"prosody: {failed}\n")
     return failed.code
-
-
-def runs(arguments: Namespace) -> None:
-    """The recorded runs, the oldest first."""
-    from prosody.workflow import listing, record
-
-    found = record.runs(record.runs_folder())
-    if arguments.json:
-        print_json([{**run.status, "metrics": run.metrics} for run in found])
-    else:
-        print(listing.table(found))

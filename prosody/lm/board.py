@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from prosody.lm.loop import Step
     from prosody.lm.train import Epoch
 
-
-_LOSSES = ("train/loss", "val/loss")
+Curve = list[tuple[int, float]]
 
 
 class Board:
@@ -65,13 +64,19 @@ def board(folder: Path) -> Iterator[Board]:
         opened.close()
 
 
-def losses(folder: Path) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
+def losses(folder: Path) -> tuple[Curve, Curve]:
     """What the events in a folder tell of the loss, also of a training that goes on or was cut short.
 
     Returns (step, loss) of every step, and (step, loss) held out after every epoch; nothing where nothing can be read.
     """
+    train, held_out = curves(folder, ("train/loss", "val/loss"))
+    return train, held_out
+
+
+def curves(folder: Path, names: Sequence[str]) -> list[Curve]:
+    """(step, value) of each of these scalars; nothing where nothing can be read, or it is not told."""
     if not any(folder.glob("*tfevents*")):
-        return [], []
+        return [[] for _ in names]
     from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={SCALARS: 0})
@@ -80,5 +85,4 @@ def losses(folder: Path) -> tuple[list[tuple[int, float]], list[tuple[int, float
     ):  # of damage, which each library on the way tells in its own manner; what came before stays
         events.Reload()
     known = events.Tags()[SCALARS]
-    train, held_out = ([(e.step, e.value) for e in events.Scalars(n)] if n in known else [] for n in _LOSSES)
-    return train, held_out
+    return [[(e.step, e.value) for e in events.Scalars(name)] if name in known else [] for name in names]

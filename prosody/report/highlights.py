@@ -11,8 +11,8 @@ from typing import Any
 from prosody.errors import ProsodyError, one_line
 from prosody.files import read_json
 from prosody.report.cells import Figures
-from prosody.report.contents import Contents, inside
 from prosody.report.tables import beside, escaped, shown, table, words
+from prosody.workflow.contents import Contents, inside
 
 _MOST_ANSWERS = 12  # with their sound, which is some 100 KB each
 _SEGMENTS = 4

@@ -1,29 +1,22 @@
-"""One page that holds everything: style, scripts, figures, sounds. It opens from a folder, and fetches nothing.
-
-Its Content-Security-Policy lets only the scripts run that were written here, each known by its hash, and nothing be
-fetched; so even what slipped through as HTML could do no harm.
-"""
+"""A run as one page that holds everything: its summary, its notebook, its figures and sounds, its record."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from prosody import __version__
 from prosody.errors import ProsodyError
 from prosody.files import new_path, telling
 from prosody.markers import MARKERS
 from prosody.report.cells import Figures, notebook_html
-from prosody.report.contents import Contents
+from prosody.report.document import document, has_mark, sections, trouble_html
 from prosody.report.highlights import highlights
 from prosody.report.tables import escaped, metrics_tables, shown, table
 from prosody.workflow import listing
+from prosody.workflow.contents import Contents
 from prosody.workflow.progress import elapsed
 from prosody.workflow.record import Run
 
@@ -53,20 +46,16 @@ def make(run: Contents) -> Page:
     figures = Figures()
     told = highlights(run, figures)
     cells = notebook_html(run.notebook, figures) if run.notebook else ""
-    sections = [
-        ("in-short", _TITLES.get(run.stage, "In short"), told),
-        ("notebook", "The notebook", cells),
-        ("metrics", "Metrics", metrics_tables(run.metrics)),
-        ("record", "The record", _record(run)),
-        ("log", "The log", _folded("Show the log", run.log)),
-    ]
-    sections = [section for section in sections if section[2]]
-    body = "\n".join(
-        f'<section id="{name}" aria-labelledby="{name}-head"><h2 id="{name}-head">{title}</h2>\n{inner}\n</section>'
-        for name, title, inner in sections
+    nav, body = sections(
+        [
+            ("in-short", _TITLES.get(run.stage, "In short"), told),
+            ("notebook", "The notebook", cells),
+            ("metrics", "Metrics", metrics_tables(run.metrics)),
+            ("record", "The record", _record(run)),
+            ("log", "The log", _folded("Show the log", run.log)),
+        ]
     )
-    links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title, _ in sections)
-    text = _document(run, f'<nav aria-label="Contents"><ul>{links}</ul></nav>', _trouble(run) + body, figures)
+    text = _document(run, nav, trouble_html(run.trouble) + body, figures)
     html = text.encode("utf-8", "replace")
     return Page(html, len(figures.data), html.count(b"<audio "), tuple(run.trouble))
 
@@ -84,62 +73,27 @@ def write(run: Contents, page: Page, out: Path | None = None) -> Path:
 
 def _is_ours(path: Path, run: Contents) -> bool:
     """Is this file an earlier page of that run?"""
-    try:
-        with open(path, "rb") as file:
-            return _mark(run).encode() in file.read(2000)
-    except (OSError, ValueError):
-        return False
+    return has_mark(path, _mark(run))
 
 
 def _mark(run: Contents) -> str:
-    return f'<meta name="generator" content="Janus Prosody: run {escaped(run.stage)}/{escaped(run.id)}">'
+    return f"run {run.stage}/{run.id}"
 
 
 def _document(run: Contents, nav: str, main: str, figures: Figures) -> str:
-    from prosody.notebook.look import plotly_script
-
     labels = "".join(  # notebooks that ran before labels could be black on light colours
         f'.output span[style*="background:{marker.color}"] {{ color: {marker.ink} !important; }}\n'
         for marker in MARKERS
     )
-    own = {name: (resources.files("prosody.report") / name).read_text("utf-8") for name in ("report.css", "report.js")}
-    scripts = [plotly_script(), own["report.js"]] if figures.data else []
-    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts) or "'none'"
-    policy = (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; media-src data:; "
-        "base-uri 'none'; form-action 'none'"
+    return document(
+        title=f"{run.stage} {run.id}",
+        mark=_mark(run),
+        style=labels,
+        header=_head(run) + nav,
+        main=main,
+        footer="Made from the run's record",
+        figures=figures,
     )
-    data = f'<script type="application/json" id="figures">{figures.script_data()}</script>' if figures.data else ""
-    title = f"{escaped(run.stage)} {escaped(run.id)}"
-    needs = "<noscript><p>The figures on this page need JavaScript.</p></noscript>" if figures.data else ""
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-{_mark(run)}
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<link rel="icon" href="data:,">
-<title>{title} · Janus Prosody</title>
-<style>{own["report.css"]}{labels}</style>
-</head>
-<body>
-<a class="skip" href="#main">To the content</a>
-<header>{_head(run)}{nav}{needs}</header>
-<main id="main">
-{main}
-</main>
-<footer><p>Made from the run's record by Janus Prosody {escaped(__version__)}; all of it is in this file.</p></footer>
-{data}
-{"".join(f"<script>{script}</script>" for script in scripts)}
-</body>
-</html>
-"""
-
-
-def _hash(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
 
 
 def _head(run: Contents) -> str:
@@ -168,14 +122,6 @@ def _failure(run: Contents) -> str:
         return ""
     place = "".join(f"{name} {error[name]}, " for name in ("cell", "line") if error.get(name) is not None)
     return f'<p class="error">{escaped(place)}{escaped(error.get("name"))}: {escaped(error.get("message"))}</p>'
-
-
-def _trouble(run: Contents) -> str:
-    if not run.trouble:
-        return ""
-    lines = "".join(f"<li>{escaped(line)}</li>" for line in run.trouble)
-    head = '<h2 id="trouble-head">Missing or damaged</h2>'
-    return f'<section class="trouble" aria-labelledby="trouble-head">{head}<ul>{lines}</ul></section>\n'
 
 
 def _record(run: Contents) -> str:

@@ -96,6 +96,29 @@ def check_out(run: Path, state: Mapping[str, Any], clone: Path, target: Path) ->
         raise ProsodyError(run / STATE, None, what, "make a new run")
 
 
+def between(clone: Path, before: str, after: str) -> tuple[dict[str, tuple[int | None, int | None]] | None, str | None]:
+    """The files that differ between two commits, with lines added and taken away (None: binary); None, and why not.
+
+    before, after: full hashes of commits.
+    """
+    try:
+        for commit in (before, after):
+            _git(clone, "cat-file", "-e", f"{commit}^{{commit}}")
+    except _GitFailed as error:
+        return None, f"commit {commit[:12]} is not in this clone ({error})"
+    try:
+        told = _git(clone, "diff", "--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", before, after)
+    except _GitFailed as error:
+        return None, str(error)
+    found = {}
+    for line in told.decode("utf-8", "surrogateescape").split("\0"):
+        added, _, rest = line.partition("\t")
+        gone, _, name = rest.partition("\t")
+        if name:
+            found[name] = tuple(int(one) if one.isdecimal() else None for one in (added, gone))
+    return found, None
+
+
 def remove(clone: Path, target: Path) -> None:
     """Take a worktree away again."""
     with suppress(_GitFailed):

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from prosody.report import contents, page
+from prosody.report import comparison, page
+from prosody.workflow import compare, contents
 
 pytestmark = pytest.mark.browser
 EVIL = '</script><script>window.evil=1</script><img src=x onerror="window.evil=1">'
@@ -27,13 +28,11 @@ def browser() -> Iterator:
 
 
 @pytest.fixture(params=["light", "dark"])
-def show(request, browser) -> Iterator:
-    """Open a run's page; gives it, the addresses it asked for, and what its console said."""
+def show_page(request, browser) -> Iterator:
+    """Open a page; gives it, the addresses it asked for, and what its console said."""
     opened = []
 
-    def open_(folder):
-        run = contents.read(folder)
-        path = page.write(run, page.make(run))
+    def open_(path):
         tab = browser.new_page(color_scheme=request.param)
         opened.append(tab)
         asked, said = [], []
@@ -47,6 +46,17 @@ def show(request, browser) -> Iterator:
     yield open_
     for tab in opened:
         tab.close()
+
+
+@pytest.fixture
+def show(show_page):
+    """Make a run's page and open it."""
+
+    def open_(folder):
+        run = contents.read(folder)
+        return show_page(page.write(run, page.make(run)))
+
+    return open_
 
 
 def until(tab, expression: str) -> None:
@@ -110,3 +120,19 @@ def test_colours_follow_the_scheme_and_the_paper(show, recorded):
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     tab.emulate_media(media="screen", color_scheme="light")
     until(tab, f"{ink} === '#55595e'")
+
+
+def test_a_comparison_draws_its_curves_and_bars_nobody(show_page, recorded, write_events, tmp_path):
+    from axe_playwright_python.sync_playwright import Axe
+
+    a, b = recorded("train"), recorded("train", said=EVIL, state="failed")
+    write_events(a)
+    write_events(b)
+    comparison.write(compare.compare(contents.read(a), contents.read(b)), tmp_path / "diff.html")
+    tab, asked, said = show_page(tmp_path / "diff.html")
+    assert tab.locator(".plot .main-svg").count() == 3 and tab.locator(".plot .trace").count() >= 2
+    assert tab.evaluate("window.evil") is None and said == []
+    assert [address for address in asked if not address.startswith("data:")] == [(tmp_path / "diff.html").as_uri()]
+    found = Axe().run(tab).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")

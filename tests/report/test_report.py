@@ -12,9 +12,9 @@ from prosody import cli
 from prosody.errors import ProsodyError
 from prosody.files import read_json
 from prosody.markers import BY_TOKEN
-from prosody.report import contents, page, safe
+from prosody.report import page, safe
 from prosody.report.cells import Figures, outputs_html
-from prosody.workflow import record
+from prosody.workflow import contents, record
 
 
 def html_of(folder) -> str:
