@@ -242,14 +242,35 @@ def _named(all_runs: list[Run], given: str, *, of: str = "") -> Run:
 
 
 def shown(path: Path, run: Path | None = None) -> str:
-    """A path as the record writes it: relative to the run if it lies in it, otherwise to the clone."""
-    path = path.resolve()
+    """A path as the record writes it: relative to the run if it lies in it, otherwise to the clone.
+
+    One in the home folder that the clone's path does not pass through starts with `~`, so that nobody is named.
+    """
+    path, home, clone = path.resolve(), _home(), root().resolve()
     if run is not None and path.is_relative_to(run.resolve()):
         return path.relative_to(run.resolve()).as_posix()
+    if home is not None and path.is_relative_to(home) and not clone.is_relative_to(home):
+        return (Path("~") / path.relative_to(home)).as_posix()
     try:
-        return Path(os.path.relpath(path, root())).as_posix()
+        return Path(os.path.relpath(path, clone)).as_posix()
     except ValueError:  # another drive
         return path.as_posix()
+
+
+def located(shown: str, run: Path | None = None) -> Path:
+    """Where a file is whose path the record writes as `shown`; it need not be there."""
+    if shown.startswith("~"):
+        return Path(shown).expanduser() if _home() is not None else Path(shown)
+    inner = run / shown if run is not None else None
+    return inner if inner is not None and inner.exists() else root() / shown
+
+
+def _home() -> Path | None:
+    """The home folder; None where there is none, or where it is no more than the root of a disk."""
+    with suppress(RuntimeError, OSError):
+        home = Path.home().resolve()
+        return home if len(home.parts) > 1 else None
+    return None
 
 
 def described(path: Path, run: Path) -> list[dict[str, Any]]:

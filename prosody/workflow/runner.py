@@ -49,7 +49,7 @@ def run_notebook(
     everything = {parameter.name: parameter.default for parameter in known} | given
     stage = stage or stage_of(path)
     progress.begin(stage, _code_cells(path) + bool(given), expected=_durations(runs_dir, stage))
-    folder = record.start(stage, scrub.value(everything), runs=runs_dir, how="headless", clone=clone)
+    folder = record.start(stage, scrub.parameters(everything), runs=runs_dir, how="headless", clone=clone)
     variables = {RUN_DIR: str(folder), "PROSODY_RUNS_DIR": str(runs_dir)}
     kernel = kernel_class(variables, clone or record.root())
     try:
