@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from prosody import __version__
-from prosody.commands import marking
+from prosody.commands import marking, records
 from prosody.program import Parser, exit_code
 from prosody.workflow import install
 
@@ -28,7 +28,7 @@ _COMMANDS = (
     ("train", "runs", MAKE, "fine-tune the base model on the marked text", "train epochs=5 base_model=gpt2"),
     ("generate", "runs", MAKE, "compose, mark and speak an answer", "generate seed=3"),
     ("run", "runs", MAKE, "run any notebook, recorded", "run notebooks/01_segment.ipynb -p max_segment_s 10"),
-    ("runs", "runs", READY, "list the recorded runs", "runs --json"),
+    ("runs", "records", READY, "list the recorded runs; hand one on, or take one in", "runs --json"),
     ("report", "report", READY, "write a run as one page with its figures and sounds", "report latest -o run.html"),
     ("lab", "house", MAKE, "open JupyterLab on the notebooks (--lesson; others are JupyterLab's)", "lab --no-browser"),
     ("sample", "speech", READY, "write the built-in corpus: audio, transcript, truth, questions", "sample corpus"),
@@ -195,6 +195,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
     if name in ("estimate", "bench"):
         add("-p", dest="pairs", nargs=2, action="append", metavar=("NAME", "VALUE"), help="a parameter, as epochs 2")
         add("--base-model", default="smollm2-135m", metavar="NAME", help="built in, or gpt2, any hub id, or a folder")
+    if name == "runs":
+        records.add_options(command)
     if name == "merge":
         add("-o", "--out", metavar="DIR", required=True, help="the model's folder")
     if name == "mark":

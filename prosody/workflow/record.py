@@ -258,11 +258,17 @@ def shown(path: Path, run: Path | None = None) -> str:
 
 
 def located(shown: str, run: Path | None = None) -> Path:
-    """Where a file is whose path the record writes as `shown`; it need not be there."""
+    """Where a file is whose path the record writes as `shown`; it need not be there.
+
+    One of another run is looked for in the folder of runs, which may lie elsewhere than when the record was written.
+    """
     if shown.startswith("~"):
         return Path(shown).expanduser() if _home() is not None else Path(shown)
-    inner = run / shown if run is not None else None
-    return inner if inner is not None and inner.exists() else root() / shown
+    parts = Path(shown).parts
+    places = [run / shown] if run is not None else []
+    places.append(root() / shown)
+    places += [runs_folder().joinpath(*parts[k - 1 :]) for k, part in enumerate(parts) if k and _is_stamped(part)]
+    return next((path for path in places if path.exists()), root() / shown)
 
 
 def _home() -> Path | None:

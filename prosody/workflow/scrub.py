@@ -22,9 +22,8 @@ from typing import Any
 from prosody.files import write_json
 from prosody.workflow.install import repository
 
-_SAYS_NOTHING = frozenset(
-    ["root", "admin", "administrator", "user", "users", "guest", "nobody", "home", "jovyan", "ubuntu", "debian"]
-    + ["runner", "docker", "vscode", "localhost"]
+_SAYS_NOTHING = re.compile(
+    "root|admin|administrator|users?|guest|nobody|home|jovyan|ubuntu|debian|runner|docker|vscode|localhost", re.I
 )
 _IN_BASE64 = 8  # characters from which on a path does not stand in base64 data by chance
 
@@ -106,14 +105,19 @@ def _before(name: str) -> str:
     return r"[^A-Za-z0-9_.-]" if len(name) >= _IN_BASE64 else r"[^A-Za-z0-9+/=_.-]"
 
 
+def is_no_word(name: str) -> bool:
+    """Whether a name can't be taken for a word of somebody's text."""
+    return len(name) > 3 and not _SAYS_NOTHING.fullmatch(name) and re.search(r"[0-9._-]", name[1:]) is not None
+
+
 @cache
 def _names(login: str, host: str) -> list[tuple[re.Pattern[str], str, str]]:
     found = []
     for name, short in ((login, "<user>"), (host, "<host>"), (host.partition(".")[0], "<host>")):
-        if len(name) < 3 or name.lower() in _SAYS_NOTHING:
+        if len(name) < 3 or _SAYS_NOTHING.fullmatch(name):
             continue
         escaped, how = re.escape(name), re.IGNORECASE if os.name == "nt" else 0
-        if re.search(r"[0-9._-]", name[1:]) and len(name) > 3:
+        if is_no_word(name):
             pattern = rf"(?<![A-Za-z0-9]){escaped}(?![A-Za-z0-9])"
         else:  # perhaps a word
             pattern = rf"(?<=[/\\@]){escaped}(?![A-Za-z0-9])|(?<![A-Za-z0-9]){escaped}(?=@)"
