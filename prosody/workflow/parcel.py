@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from prosody import files
 from prosody.errors import ProsodyError
@@ -89,7 +89,9 @@ def gather(folder: Path, *, without_audio: bool = False, with_inputs: bool = Fal
             if without_audio and path.suffix.lower() in AUDIO:
                 parcel.left_out.append({"path": name, "why": "audio"})
             else:
-                parcel.parts[_nameless(name)] = clean(path, name, without_audio=without_audio)
+                part = clean(path, name, without_audio=without_audio)
+                is_written = parcel.run.state == "running" and not name.startswith("artifacts/")
+                parcel.parts[_nameless(name)] = files.read_bytes(path) if is_written and part is path else part
     if with_inputs:
         _add_inputs(parcel, without_audio=without_audio)
     parcel.entries += [_described(name, part) for name, part in sorted(parcel.parts.items())]
@@ -100,8 +102,9 @@ def gather(folder: Path, *, without_audio: bool = False, with_inputs: bool = Fal
 def write(parcel: Parcel, out: Path, more: Mapping[str, bytes] | None = None) -> None:
     """Write a parcel to a new zip (a name that ends so) or folder. more: files beside those of the run, as a crate's.
 
-    Raises ProsodyError if that is there already or cannot be written.
+    Raises ProsodyError if that is there already or cannot be written, or if the run was changed meanwhile.
     """
+    known = {entry["path"]: entry["sha256"] for entry in parcel.entries}
     told = {"format": FORMAT, "version": VERSION, "stage": parcel.stage, "id": parcel.id}
     manifest = files.json_bytes({**told, "left_out": parcel.left_out, "files": parcel.entries})
     parts = {**parcel.parts, MANIFEST: manifest, **(more or {})}
@@ -111,16 +114,24 @@ def write(parcel: Parcel, out: Path, more: Mapping[str, bytes] | None = None) ->
                 about = zipfile.ZipInfo(name, _DATE)
                 about.compress_type, about.external_attr = zipfile.ZIP_DEFLATED, 0o100644 << 16
                 with target.open(about, "w", force_zip64=True) as sink:
-                    for block in _blocks(part):
-                        sink.write(block)
+                    _copy(part, sink, known.get(name))
         return
     with files.new_folder(out) as temporary, files.telling(out):
         for name, part in parts.items():
             path = temporary / name
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(path, "wb") as sink:
-                for block in _blocks(part):
-                    sink.write(block)
+                _copy(part, sink, known.get(name))
+
+
+def _copy(part: Path | bytes, sink: IO[bytes], known: str | None) -> None:
+    """Write a part. known: its hash, by which a file that was changed meanwhile is noticed."""
+    digest = hashlib.sha256()
+    for block in _blocks(part):
+        digest.update(block)
+        sink.write(block)
+    if known is not None and digest.hexdigest() != known:
+        raise ProsodyError(str(part), None, "was changed while it was exported", "export it again")
 
 
 def telltale(parcel: Parcel) -> list[str]:

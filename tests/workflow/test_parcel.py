@@ -100,6 +100,22 @@ def test_a_result_that_was_changed_since_does_not_go_out(run):
         parcel.gather(run)
 
 
+def test_a_file_that_grows_meanwhile_is_told_and_a_log_that_grows_is_kept_as_it_was(runs, tmp_path):
+    folder = record.start("train", {}, runs=runs, how="headless")
+    (folder / "artifacts" / "state.bin").write_bytes(b"1")
+    (folder / "log.txt").write_text("begun\n")
+    found = parcel.gather(folder)
+    (folder / "log.txt").write_text("begun\nand more\n")
+    parcel.write(found, tmp_path / "out")
+    assert (tmp_path / "out" / "log.txt").read_text() == "begun\n"
+    (folder / "artifacts" / "state.bin").write_bytes(b"2")
+    for name in ("out.zip", "two"):
+        with pytest.raises(ProsodyError, match=r"state\.bin: was changed while it was exported"):
+            parcel.write(found, tmp_path / name)
+        assert not (tmp_path / name).exists()
+    record.end(folder, "ok", code=0)
+
+
 def test_a_run_that_went_on_when_it_was_exported_is_killed_where_it_comes_in(runs, tmp_path):
     folder = record.start("train", {}, runs=runs, how="headless")
     out = exported(folder, tmp_path / "out.zip")
