@@ -203,7 +203,7 @@ def _add_inputs(parcel: Parcel, *, without_audio: bool) -> None:
         why = ""
         if without_audio and path.suffix.lower() in AUDIO:
             why = "audio"
-        elif not path.is_file():
+        elif not os.path.isfile(path):
             why = "is no longer there"
         elif files.sha256(path) != digest:
             why = "was changed since"

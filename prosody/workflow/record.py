@@ -263,12 +263,12 @@ def located(shown: str, run: Path | None = None) -> Path:
     One of another run is looked for in the folder of runs, which may lie elsewhere than when the record was written.
     """
     if shown.startswith("~"):
-        return Path(shown).expanduser() if _home() is not None else Path(shown)
+        return Path(os.path.expanduser(shown))
     parts = Path(shown).parts
     places = [run / shown] if run is not None else []
     places.append(root() / shown)
     places += [runs_folder().joinpath(*parts[k - 1 :]) for k, part in enumerate(parts) if k and _is_stamped(part)]
-    return next((path for path in places if path.exists()), root() / shown)
+    return next((path for path in places if os.path.exists(path)), root() / shown)
 
 
 def _home() -> Path | None:
