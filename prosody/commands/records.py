@@ -14,7 +14,11 @@ from prosody.errors import ProsodyError
 from prosody.program import Parser
 
 # name, the module of `prosody.commands` with its function `runs_NAME` and its options `NAME_options`, purpose, example
-ACTIONS = (("table", "records", "choose, sort and export runs", "--where 'macro_f1>0.8' --sort=-macro_f1"),)
+ACTIONS = (
+    ("table", "records", "choose, sort and export runs", "--where 'macro_f1>0.8' --sort=-macro_f1"),
+    ("export", "crates", "write a run as one zip or folder, for somebody else", "train -o train.zip --crate"),
+    ("import", "crates", "take an exported run into the folder of runs", "train.zip"),
+)
 
 
 def add_options(command: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,13 +61,15 @@ def cache_dir() -> Path:
 def load_base(name: str = BUILT_IN) -> Base:
     """Load a base model in float32 on the CPU.
 
-    name: `smollm2-135m` (built in), the path of a folder that `save_pretrained` wrote, or a hub id such as `gpt2`.
+    name: `smollm2-135m` (built in), the path of a folder that `save_pretrained` wrote (`~` is the home folder), or a
+    hub id such as `gpt2`.
     Raises ProsodyError when the folder holds no model or a damaged one, or the hub id is neither cached here nor within
     reach.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    name = os.path.expanduser(name)
     folder = _built_in_folder() if name == BUILT_IN else name
     if name != BUILT_IN:
         _check_name(name)
@@ -93,6 +95,14 @@ def load_base(name: str = BUILT_IN) -> Base:
     if tokenizer.pad_token_id is None:  # padding is masked: any token will do
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     return Base(name, _with_one_kernel(model).eval(), tokenizer, model.config.vocab_size)
+
+
+def kept_name(name: str) -> str:
+    """A base's name as it is written down, so that `load_base` finds it: a folder at home begins with `~`."""
+    with suppress(RuntimeError, ValueError):
+        if os.path.isdir(name):
+            return (Path("~") / Path(name).absolute().relative_to(Path.home())).as_posix()
+    return name
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ class Board:
     def __init__(self, folder: Path) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder))
+        with _nameless():
+            self._writer = SummaryWriter(str(folder))
 
     def step(self, step: Step) -> None:
         """Losses, learning rate and speed of one step."""
@@ -47,6 +49,19 @@ class Board:
         for name, value in told.items():
             if value is not None:
                 self._writer.add_scalar(f"{of}/{name}", value, step)
+
+
+@contextmanager
+def _nameless() -> Iterator[None]:
+    """TensorBoard writes the machine's name into the name of a file that it opens: here it learns none."""
+    from tensorboard.summary.writer import event_file_writer
+
+    kept = event_file_writer.socket
+    event_file_writer.socket = SimpleNamespace(gethostname=lambda: "here")
+    try:
+        yield
+    finally:
+        event_file_writer.socket = kept
 
 
 def _code(text: str) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from prosody import files, markers
 from prosody.errors import ProsodyError
-from prosody.lm.base import BUILT_IN, Base, load_base
+from prosody.lm.base import BUILT_IN, Base, kept_name, load_base
 from prosody.lm.lora import add_marker_rows, marker_rows_of
 from prosody.lm.slots import READINGS, Reference
 from prosody.lm.tokenizer import MarkerTokenizer
@@ -120,7 +120,7 @@ def save_adapter(
     config.target_modules = sorted(config.target_modules)  # a set: else its order changes from process to process
     full = dict(card) | {
         "format_version": FORMAT_VERSION,
-        "base": base.name,
+        "base": kept_name(base.name),
         "width": model.get_input_embeddings().weight.shape[1],
         "vocabulary": _vocabulary(model),
     }
@@ -172,7 +172,7 @@ def _vocabulary(model: PeftModel) -> int:
 
 def _public_name(base: str) -> str:
     """A base's name for others: its hub id, or a folder's own name without the path."""
-    return _HUB_ID.get(base, Path(base).name if os.path.isdir(base) else base)
+    return _HUB_ID.get(base, Path(base).name if os.path.isdir(os.path.expanduser(base)) else base)
 
 
 def folder_in(artifacts: Path) -> Path:

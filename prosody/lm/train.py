@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from prosody import files, markers
 from prosody.dataset import DATASET_FILE, Dataset
 from prosody.lm import acoustic, estimate, evaluate, figures, interrupt, resume, state
-from prosody.lm.base import Base
+from prosody.lm.base import Base, kept_name
 from prosody.lm.checkpoint import adapter_bytes, check_place, save_adapter
 from prosody.lm.corpus import Line, of_dataset
 from prosody.lm.device import pick_device
@@ -287,7 +287,7 @@ class _Session:
         if self.team.is_first:
             card, head = dict(about) | {"metrics": trained.metrics}, (loop.head, self.scale) if loop.head else None
             if self.lora.method == "full":
-                card |= {"base": self.base.name}
+                card |= {"base": kept_name(self.base.name)}
                 save_alone(trained.model, trained.tokenizer, folder, card=card, head=head, overwrite=True)
             else:
                 save_adapter(trained.model, self.base, folder, card=card, head=head)

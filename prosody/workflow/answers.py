@@ -102,13 +102,14 @@ def write_answer(
     for `lm.answer.compose`. Raises ProsodyError as these two do.
     """
     from prosody.lm.answer import ComposeParameters, compose
+    from prosody.lm.base import kept_name
     from prosody.lm.mark import mark
 
     begun = time.perf_counter()
     parameters, marking = parameters or ComposeParameters(), dict(marking or {})
     answer = compose(question, points, composer or adapter, parameters, on_sentence=on_sentence)
     marked = mark(answer.text, adapter, **marking)
-    asked = {"composer": (composer or adapter.base).name, **asdict(parameters), **marking}
+    asked = {"composer": kept_name((composer or adapter.base).name), **asdict(parameters), **marking}
     return MarkedAnswer(
         answer, marked, adapter_name(adapter), asked, seconds_to_first_sound=time.perf_counter() - begun
     )

@@ -127,8 +127,8 @@ def _gone(contents: Contents) -> list[str]:
         name, size = str(entry.get("path")), entry.get("bytes")
         if name.startswith("artifacts/checkpoints/"):  # the next training takes them away
             continue
-        path = next((base / name for base in (contents.folder, record.root()) if os.path.isfile(base / name)), None)
-        if path is None:
+        path = record.located(name, contents.folder)
+        if not os.path.isfile(path):
             told.append(one_line(f"{name}: is no longer there"))
         elif isinstance(size, int) and path.stat().st_size != size:
             told.append(one_line(f"{name}: was changed since ({path.stat().st_size:,} bytes, {size:,} then)"))

@@ -72,9 +72,7 @@ def execute(
         except PapermillExecutionError as error:
             if error.ename == "KeyboardInterrupt":
                 raise asked.interrupted() from None
-            failed = _told(error, folder, at.cell)
-            log.write(f"{failed}\n{failed.tail}\n")
-            raise failed from None
+            raise _told(error, folder, at.cell, log) from None
         except DeadKernelError:
             line = f"{folder.parent.name}: cell {at.cell}: the notebook's process died (was there memory enough?)"
             record.write_status(folder, error={"cell": at.cell, "name": "DeadKernelError", "message": line})
@@ -117,8 +115,8 @@ class _Notebooks:
         return name
 
 
-def _told(error: Any, folder: Path, cell: int) -> RunFailed:
-    """A failed cell, as one line with its place, and noted in status.json."""
+def _told(error: Any, folder: Path, cell: int, log: Any) -> RunFailed:
+    """A failed cell, as one line with its place, and noted in status.json and the log."""
     trace = [scrub.text(line) for part in error.traceback for line in _ANSI.sub("", part).splitlines()]
     lines = [re.search(r"Cell In\[\d+\](?:, |\), )line (\d+)|^-+> (\d+) ", line) for line in trace]
     line = next((int(match[1] or match[2]) for match in lines if match), None)
@@ -126,10 +124,12 @@ def _told(error: Any, folder: Path, cell: int) -> RunFailed:
     message = str(error.evalue)
     details = {"cell": cell, "line": line, "name": error.ename, "message": scrub.text(message)}
     record.write_status(folder, error=details)
-    if error.ename == "ProsodyError":
-        return RunFailed(message, run=folder.name, tail="", code=2)
     text = f"{folder.parent.name}: {place}: {error.ename}: {message.splitlines()[0] if message else ''}"
-    return RunFailed(text, run=folder.name, tail="\n".join(trace[-15:]), code=1)
+    failed = RunFailed(text, run=folder.name, tail="\n".join(trace[-15:]), code=1)
+    if error.ename == "ProsodyError":
+        failed = RunFailed(message, run=folder.name, tail="", code=2)
+    log.write(scrub.text(f"{failed}\n{failed.tail}\n"))
+    return failed
 
 
 class _Stream:

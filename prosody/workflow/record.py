@@ -268,14 +268,46 @@ def _named(all_runs: list[Run], given: str, *, of: str = "") -> Run:
 
 
 def shown(path: Path, run: Path | None = None) -> str:
-    """A path as the record writes it: relative to the run if it lies in it, otherwise to the clone."""
-    path = path.resolve()
+    """A path as the record writes it: relative to the run if it lies in it, otherwise to the clone.
+
+    One in the home folder that the clone's path does not pass through starts with `~`, so that nobody is named.
+    """
+    path, home, clone = path.resolve(), _home(), root().resolve()
     if run is not None and path.is_relative_to(run.resolve()):
         return path.relative_to(run.resolve()).as_posix()
+    if home is not None and path.is_relative_to(home) and not clone.is_relative_to(home):
+        return (Path("~") / path.relative_to(home)).as_posix()
     try:
-        return Path(os.path.relpath(path, root())).as_posix()
+        return Path(os.path.relpath(path, clone)).as_posix()
     except ValueError:  # another drive
         return path.as_posix()
+
+
+def located(shown: str, run: Path | None = None) -> Path:
+    """Where a file is whose path the record writes as `shown`; it need not be there.
+
+    run: the folder of the run whose record says so. A file of another run is first looked for beside that one, since
+    the folder of runs may lie elsewhere than when the record was written; a run may have been renamed since.
+    """
+    if shown.startswith("~"):
+        return Path(os.path.expanduser(shown)).resolve()
+    parts, runs_dir = Path(shown).parts, run.parents[1] if run is not None else runs_folder()
+    at = next((k for k, part in enumerate(parts) if k and _is_stamped(part)), None)
+    places = [run / shown] if run is not None else []
+    places += [runs_dir.joinpath(*parts[at - 1 :])] if at else []
+    there = next((path for path in (*places, root() / shown) if os.path.exists(path)), None)
+    if there is None and at:
+        renamed = [one for one in runs(runs_dir, parts[at - 1]) if one.status.get("id") == parts[at]]
+        there = renamed[0].folder.joinpath(*parts[at + 1 :]) if renamed else None
+    return (there or root() / shown).resolve()
+
+
+def _home() -> Path | None:
+    """The home folder; None where there is none, or where it is no more than the root of a disk."""
+    with suppress(RuntimeError, OSError):
+        home = Path.home().resolve()
+        return home if len(home.parts) > 1 else None
+    return None
 
 
 def described(path: Path, run: Path) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ def find(path: Path, given: Mapping[str, Any], *, runs: Path) -> record.Run | No
     if not candidates:
         return None
     try:
-        values = _compared(pinned.now(scrub.value(asked), runs=runs))
+        values = _compared(pinned.now(scrub.parameters(asked), runs=runs))
     except ProsodyError:  # a run that is asked for is not there: running the notebook will say so
         return None
     asked_for = _Asked(values, source_text.text_sha256(read_json(path)))
@@ -80,7 +80,7 @@ def _compared(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unknown(values: Mapping[str, Any], run: record.Run) -> list[str]:
     """Parameters that name a file or folder whose content the record doesn't hold, as a base model's."""
-    held = {str(located(run, str(entry["path"]))) for entry in read_json(run.folder / "inputs.json")}
+    held = {str(record.located(str(entry["path"]), run.folder)) for entry in read_json(run.folder / "inputs.json")}
     unknown = []
     for name, value in values.items():
         with suppress(OSError, ValueError):
@@ -103,25 +103,8 @@ def changed(run: record.Run, which: str) -> Iterator[str]:
         name = str(entry["path"])
         if which == "outputs" and name.startswith(_WORKING_FILES):
             continue
-        path = located(run, name)
+        path = record.located(name, run.folder)
         if not path.is_file():
             yield f"{name} is gone"
         elif path.stat().st_size != entry["bytes"] or sha256(path) != entry["sha256"]:
             yield f"{name} is not what it was (sha256 {entry['sha256'][:12]}… then)"
-
-
-def located(run: record.Run, name: str) -> Path:
-    """Where a file of the record lies: in the run; in the run beside it that it came from; or by its path from the
-    clone."""
-    if (run.folder / name).is_file():
-        return (run.folder / name).resolve()
-    parts, runs = Path(name).parts, run.folder.parents[1]
-    at = parts.index("artifacts") if "artifacts" in parts else 0
-    if at >= 2:  # …/<stage>/<id>/artifacts/…, wherever the folder of runs lay then
-        beside = runs.joinpath(*parts[at - 2 :])
-        if beside.is_file():
-            return beside.resolve()
-        renamed = [one for one in record.runs(runs, parts[at - 2]) if one.status.get("id") == parts[at - 1]]
-        if renamed:
-            return renamed[0].folder.joinpath(*parts[at:])
-    return (Path(name).expanduser() if name.startswith("~") else record.root() / name).resolve()

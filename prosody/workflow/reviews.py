@@ -5,7 +5,6 @@ In it lie a journal for each reviewer and, each time a review is finished, the d
 
 from __future__ import annotations
 
-import getpass
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from prosody.dataset import Dataset, Segment
 from prosody.errors import ProsodyError
 from prosody.review.panel import Review
 from prosody.review.session import Session, open_session
-from prosody.workflow import record
+from prosody.workflow import record, scrub
 
 if TYPE_CHECKING:
     from prosody.speech.sources import Source
@@ -28,6 +27,7 @@ FOLDER = "review"
 _REVIEWED, _ABOUT = "reviewed", "about.json"
 _SHOWN_OF_SHA = 16
 _LONGEST_NAME = 200  # bytes
+_SOMEBODY = "reviewer"
 
 
 def folder_of(data: Path, *, runs: Path | None = None) -> Path:
@@ -41,16 +41,19 @@ def begin(
 ) -> Review:
     """A dataset's review, where its reviewer left it.
 
-    sounds: the recordings, for what is measured and cut again when it is finished. by: who reviews; empty: who is
-    logged in. to_read: only to look at. Raises ProsodyError for a name that no file can have, and as `open_session`
-    does.
+    sounds: the recordings, for what is measured and cut again when it is finished. by: who reviews; empty: somebody,
+    "reviewer", since nobody's name is written down unasked. to_read: only to look at. Raises ProsodyError for a name
+    that no file can have, and as `open_session` does.
     """
-    name, folder = unicodedata.normalize("NFC", by.strip() or _who()), folder_of(data.folder, runs=runs)
+    name, folder = unicodedata.normalize("NFC", by.strip() or _SOMEBODY), folder_of(data.folder, runs=runs)
     if not _is_name(name):
         raise ProsodyError(
             None, "reviewer", f"{name!r} can't be a name", "use letters, digits, and ' .@-_' between them"
         )
-    session = open_session(data, folder / f"{name}.jsonl", by=name, to_read=to_read)
+    journal = folder / f"{name}.jsonl"
+    if not by.strip() and not journal.exists():
+        journal = _of_login(folder) or journal
+    session = open_session(data, journal, by=name, to_read=to_read)
     return Review(
         data,
         session,
@@ -165,8 +168,8 @@ def _others(data: Dataset, session: Session, folder: Path) -> dict[str, dict[str
     return found
 
 
-def _who() -> str:
-    try:
-        return re.sub(r"[^\w .@-]", "_", getpass.getuser()) or "reviewer"
-    except (OSError, KeyError, ImportError):
-        return "reviewer"
+def _of_login(folder: Path) -> Path | None:
+    """The journal that goes by the login name, as the default was once; what is done in it now names nobody."""
+    name = re.sub(r"[^\w .@-]", "_", scrub.user())
+    journal = folder / f"{name}.jsonl"
+    return journal if name and journal.is_file() else None

@@ -51,7 +51,7 @@ def run_notebook(
     stage = stage or stage_of(path)
     progress.begin(stage, _code_cells(path) + bool(given), expected=_durations(runs_dir, stage))
     with asked_to_end(time_limit_s) as asked:
-        values = scrub.value(everything)
+        values = scrub.parameters(everything)
         folder = record.start(stage, values, runs=runs_dir, how="headless", clone=clone, notes=notes)
         memory: dict[str, int] = {}
         try:

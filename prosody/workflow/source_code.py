@@ -19,6 +19,7 @@ from typing import Any
 
 from prosody.errors import ProsodyError
 from prosody.files import sha256, write_bytes, write_json
+from prosody.workflow import scrub
 
 PATCH, STATE = "dirty.patch", "git.json"
 LARGEST_FILE = 2_000_000
@@ -45,14 +46,14 @@ def write(folder: Path, clone: Path | None) -> None:
         untracked = [name for name, is_tracked in changed.items() if not is_tracked]
         state |= {
             "commit": commit,
-            "branch": _git(clone, "branch", "--show-current").decode("utf-8", "replace").strip() or None,
+            "branch": scrub.text(_git(clone, "branch", "--show-current").decode("utf-8", "replace").strip()) or None,
             "dirty": bool(patch or left_out),
             "untracked": sorted(untracked),
             "left_out": left_out,
             "submodules": _submodules(clone),
         }
     except _GitFailed as error:
-        state["why"] = str(error)
+        state["why"] = scrub.text(str(error))
     if patch:
         write_bytes(folder / PATCH, patch)
     write_json(folder / STATE, state)

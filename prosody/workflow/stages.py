@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -43,8 +42,10 @@ class Stage:
     def log(self, line: str, *, show: bool = True) -> None:
         """A line for log.txt. show: in JupyterLab, print it too (under the runner everything printed is logged)."""
         if not self.headless:
+            from prosody.workflow import scrub
+
             with open(self.folder / "log.txt", "a", encoding="utf-8") as file:
-                file.write(line.rstrip("\n") + "\n")
+                file.write(scrub.text(line.rstrip("\n")) + "\n")
         if show or self.headless:
             print(line, flush=True)
 
@@ -120,14 +121,13 @@ class Stage:
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """The stage is done: write its metrics and the hashes of all it made. In JupyterLab the run is now ok."""
         from prosody.files import write_json
-        from prosody.workflow import record
+        from prosody.workflow import record, scrub
 
-        _nameless(self.tb)
         written = record.described(self.artifacts, self.folder)
         outside = [path for path in self._outputs if not path.is_relative_to(self.artifacts) and path.exists()]
         written += [entry for path in outside for entry in record.described(path, self.folder)]
         write_json(self.folder / "outputs.json", written, overwrite=True)
-        write_json(self.folder / "metrics.json", record.plain(metrics), overwrite=True)
+        write_json(self.folder / "metrics.json", scrub.parameters(record.plain(metrics)), overwrite=True)
         if not self.headless:
             _keep_notebook(self.folder)
             record.end(self.folder, "ok", code=0)
@@ -143,7 +143,7 @@ def stage(name: str, parameters: Mapping[str, Any] | None = None) -> Stage:
     """
     if given := os.environ.get(RUN_DIR):
         return Stage(name, Path(given), headless=True)
-    from prosody.workflow import record
+    from prosody.workflow import record, scrub
     from prosody.workflow.notebooks import notebook_of
     from prosody.workflow.parameters import of_notebook
 
@@ -152,7 +152,7 @@ def stage(name: str, parameters: Mapping[str, Any] | None = None) -> Stage:
     if before := _open_in_lab.get(name):  # Run All once more, before the last one had finished
         with suppress(ProsodyError):
             record.end(before, "interrupted", code=130)
-    folder = record.start(name, recorded, runs=record.runs_folder(), how="lab")
+    folder = record.start(name, scrub.parameters(recorded), runs=record.runs_folder(), how="lab")
     _open_in_lab[name] = folder
     print(f"{name}: recorded in {record.shown(folder)}", flush=True)
     return Stage(name, folder, headless=False)
@@ -181,15 +181,6 @@ def _make(wanted: str) -> Any:
         if process.returncode:
             raise ProsodyError(None, None, f"{name} did not end well", "see above, or `python -m prosody runs`")
     return record.find(record.runs_folder(), wanted)
-
-
-def _nameless(tb: Path) -> None:
-    """TensorBoard writes the machine's name into its files' names: take it out."""
-    name = platform.node()
-    for path in tb.rglob("*tfevents*"):
-        if name and name in path.name:
-            with suppress(OSError):  # still open, on Windows
-                path.rename(path.with_name(path.name.replace(f".{name}.", ".here.")))
 
 
 def _keep_notebook(folder: Path) -> None:

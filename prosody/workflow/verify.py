@@ -15,7 +15,7 @@ from typing import Any
 
 from prosody.errors import ProsodyError
 from prosody.files import read_json
-from prosody.workflow import record, reuse
+from prosody.workflow import record
 
 IDENTICAL, EQUAL, DIFFERENT = "identical", "equal", "different"
 NUMBERS = 1e-6  # relative, of numbers in JSON
@@ -53,7 +53,9 @@ def outputs(first: record.Run, second: record.Run, *, ids: Mapping[str, str] | N
         elif then[path]["sha256"] == now[path]["sha256"]:
             compared.append(Compared(path, IDENTICAL))
         else:
-            compared.append(_compared(path, reuse.located(first, path), reuse.located(second, path), swapped))
+            compared.append(
+                _compared(path, record.located(path, first.folder), record.located(path, second.folder), swapped)
+            )
     return [*compared, _metrics(first, second, swapped)]
 
 

@@ -84,6 +84,25 @@ def test_two_reviewers_have_a_journal_each_and_see_each_other(data):
         one.session.close()
 
 
+def test_who_gives_no_name_is_nobody_and_finds_what_was_reviewed_under_the_login_name(data, monkeypatch):
+    monkeypatch.setattr("prosody.workflow.scrub.user", lambda: "anna b")
+    first = begin(data)
+    assert (first.session.path.name, first.session.by) == ("reviewer.jsonl", "reviewer")
+    first.session.close()
+    first.session.path.unlink()
+
+    earlier = begin(data, by="anna b")
+    earlier.session.do("accept")
+    earlier.session.close()
+    again = begin(data)
+    assert (again.session.path.name, again.session.counts["reviewed"]) == ("anna b.jsonl", 1)
+    again.session.do("accept", "2")
+    made = dataset.load(again.write(again.session, print))
+    again.session.close()
+    assert made.info["parameters"]["import"]["by"] == "reviewer"
+    assert [segment.review["by"] for segment in made.segments] == ["anna b", "reviewer"]
+
+
 @pytest.mark.parametrize("name", ["../evil", "a/b", ".hidden", "<img onerror=alert(1)>", "x" * 99, "a\nb"])
 def test_a_name_that_could_lead_elsewhere_is_refused(data, name):
     with pytest.raises(ProsodyError, match="can't be a name"):
