@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _CONNECT_S = 10.0
 _CLOSE_S = 5.0
 _MORE_TRIES = 2  # of a task whose worker died, on a cluster of our own
+_LOG = "DASK_LOGGING__DISTRIBUTED"  # environment variable: how much Dask's processes tell on stderr
 _TLS = ("tls_ca", "tls_cert", "tls_key")
 
 
@@ -174,36 +175,47 @@ def _own(n: int, security: distributed.Security | None) -> Iterator[distributed.
     """A client of a new cluster of `n` processes that only this machine can reach, and that ends with the block."""
     import multiprocessing
 
+    from distributed import Client
+
+    others, cluster = set(multiprocessing.active_children()), None
+    with ExitStack() as closing:
+        try:
+            with _ctrl_c_is_ours():
+                cluster = _started(n, security)
+                closing.callback(_close, cluster)
+            client = Client(cluster, set_as_default=False, timeout=_CONNECT_S, name="prosody")
+            closing.callback(_close, client)
+            yield client
+        except BaseException:  # what they are at is given up
+            if cluster is None:
+                raise
+            for nanny in cluster.workers.values():
+                nanny.auto_restart = False
+            for process in set(multiprocessing.active_children()) - others:
+                process.kill()
+            raise
+
+
+def _started(n: int, security: distributed.Security | None) -> distributed.LocalCluster:
+    """A cluster of processes that listen to this machine only, without pages or a log."""
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import LocalCluster
 
     options = {"n_workers": n, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
     options |= {"memory_limit": 0, "silence_logs": logging.CRITICAL, "security": security}
     options |= {"protocol": "tls://" if security else "tcp://"}
-    quiet = {"DASK_LOGGING__DISTRIBUTED": "critical"}
-    config = {"distributed.nanny.pre-spawn-environ": quiet}
-    config |= {f"distributed.{who}.http.routes": [] for who in ("scheduler", "worker")}  # no pages
-    before = {name: os.environ.get(name) for name in quiet}
-    others = set(multiprocessing.active_children())
+    config: dict[str, Any] = {"distributed.nanny.pre-spawn-environ": {_LOG: "critical"}}
+    config |= {f"distributed.{who}.http.routes": [] for who in ("scheduler", "worker")}
+    config |= {"distributed.worker.profile.enabled": False}  # it looks at each thread a hundred times a second
+    before = os.environ.get(_LOG)
     try:
-        with _ctrl_c_is_ours(), dask.config.set(config):
-            cluster = LocalCluster(**options, scheduler_kwargs={"allowed_failures": _MORE_TRIES})
+        with dask.config.set(config):
+            return LocalCluster(**options, scheduler_kwargs={"allowed_failures": _MORE_TRIES})
+    except Exception as error:  # certificates that are none, no room for processes
+        what = one_line(f"can't be started ({type(error).__name__}: {error.__cause__ or error})")
+        raise ProsodyError(None, "--local-cluster", what, "read the brackets, or use --workers") from None
     finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-    client = Client(cluster, set_as_default=False, timeout=_CONNECT_S, name="prosody")
-    try:
-        yield client
-    except BaseException:  # what they are at is given up
-        for nanny in cluster.workers.values():
-            nanny.auto_restart = False
-        for process in set(multiprocessing.active_children()) - others:
-            process.kill()
-        raise
-    finally:
-        _close(client)
-        with suppress(Exception):
-            cluster.close(timeout=_CLOSE_S)
+        os.environ.pop(_LOG, None) if before is None else os.environ.update({_LOG: before})
 
 
 @contextmanager
@@ -219,6 +231,6 @@ def _ctrl_c_is_ours() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _close(client: distributed.Client) -> None:
+def _close(one: distributed.Client | distributed.LocalCluster) -> None:
     with suppress(Exception):  # the scheduler may be gone
-        client.close(timeout=_CLOSE_S)
+        one.close(timeout=_CLOSE_S)

