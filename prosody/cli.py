@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from prosody import __version__
-from prosody.commands import again, comparing, marking, records, tensorboard
+from prosody.commands import again, cluster, comparing, marking, records, tensorboard
 from prosody.program import Parser, exit_code
 from prosody.workflow import install
 
@@ -193,7 +193,7 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
     if name == "corpus":
         add("folder", metavar="FOLDER", help="pairs of one name, as anna/monday.wav and .txt; speakers by sub-folder")
         add("-o", "--out", metavar="OUT", required=True, help="the folder of the results")
-        add("--workers", type=int, metavar="N", help="how many processes (default: one a processor)")
+        cluster.add_options(command)
         add("--datasets", action="store_true", help="make a dataset of each speaker too, in OUT/datasets")
     if name == "calibrate":
         add("dataset", metavar="DATASET|RUN", help="a dataset's folder, or a run of prepare: its id, or latest")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from prosody.commands import bar, dataset_folder, print_json, tell
+from prosody.commands import bar, cluster, dataset_folder, print_json, tell
 from prosody.errors import ProsodyError, one_line
 
 if TYPE_CHECKING:
@@ -21,16 +22,16 @@ _WIDTH = 24
 
 def corpus(arguments: Namespace) -> int:
     """Hear all recordings of a folder."""
-    from prosody.speech.corpus import workers
     from prosody.speech.corpus.process import process
     from prosody.speech.thresholds import load_parameters
 
-    if arguments.workers is not None and arguments.workers < 1:
-        raise ProsodyError(None, "--workers", f"is {arguments.workers}", "give a number from 1 on")
     parameters = load_parameters(arguments.parameters) if arguments.parameters else None
-    with _Bar() as shown, workers.processes(arguments.workers or workers.available()) as pool:
+    folder, out = arguments.folder, arguments.out
+    if cluster.on_cluster(arguments):
+        folder, out = os.path.abspath(folder), os.path.abspath(out)
+    with _Bar() as shown, cluster.workers(arguments) as pool:
         options = {"executor": pool, "parameters": parameters, "datasets": arguments.datasets}
-        made = process(arguments.folder, arguments.out, progress=shown.step, **options)
+        made = process(folder, out, progress=shown.step, **options)
     for error in made.failures:
         tell(f"prosody: {error}")
     if arguments.json:

@@ -1,7 +1,7 @@
 """Training from a file of parameters, in one process or as many as a launcher starts.
 
     python -m prosody.lm.train parameters.json
-    accelerate launch --num_processes 2 -m prosody.lm.train parameters.json    # two GPUs
+    accelerate launch --multi_gpu --num_processes 2 -m prosody.lm.train parameters.json    # the same without a GPU
     torchrun --standalone --nproc-per-node 2 -m prosody.lm.train parameters.json    # two GPUs, or one processor's cores
 
 The file names the dataset's folder and where the adapter goes, and what else is not to be as usual:

@@ -26,7 +26,7 @@ from prosody.speech.corpus.contents import DATASETS, RESULTS, WORDS, Contents, r
 from prosody.speech.corpus.recordings import Recording, find
 from prosody.speech.corpus.result import Done, Stamp, Task, digest, hear_recording, result_name
 from prosody.speech.corpus.speaker import Part, Speaker, write_dataset
-from prosody.speech.corpus.workers import outcomes
+from prosody.speech.corpus.workers import Lost, WorkersDied, outcomes
 from prosody.speech.detect import DetectParameters
 
 _OVERHEAD = 500_000  # bytes of sound that take as long as beginning a recording does
@@ -76,7 +76,8 @@ class _Run:
     failures: list[ProsodyError] = field(default_factory=list)
     traces: dict[str, str] = field(default_factory=dict)
     n_new: int = 0
-    n_unheard: int = 0  # because a worker died
+    n_unheard: int = 0  # because of `broken`
+    broken: BrokenExecutor | None = None  # the executor, as when a worker died
 
     def task(self, recording: Recording) -> Task:
         """The task of a recording."""
@@ -121,8 +122,8 @@ def process(
     heard = [one for one in found if one.name in run.results]
     contents = _as_before(run, before) or disk.write_words(out, heard, run.results)
     failures = [*failures, *run.failures, *contents.failures]
-    if run.n_unheard:
-        failures.append(_died(f"{run.n_unheard} recordings were not heard"))
+    if run.broken:
+        failures.append(_died(run.broken, f"{run.n_unheard} recordings were not heard"))
     if datasets:
         failures += _write_datasets(run, heard, contents, executor)
     return _indexed(run, contents, failures)
@@ -198,7 +199,7 @@ def _note(run: _Run, one: Recording, outcome: Done | BaseException | None) -> bo
         run.n_new += outcome.new
         return True
     if isinstance(outcome, BrokenExecutor):
-        run.n_unheard += 1
+        run.n_unheard, run.broken = run.n_unheard + 1, outcome
     elif outcome is not None:
         run.failures.append(_told(run, one.audio, outcome))
     return False
@@ -211,12 +212,17 @@ def _told(run: _Run, path: Path, error: BaseException) -> ProsodyError:
     if isinstance(error, CancelledError):
         return ProsodyError(path, None, "its task was cancelled", "run it again")
     if isinstance(error, BrokenExecutor):
-        return _died(f"{path} was not made")
+        return _died(error, f"{path} was not made")
+    if isinstance(error, WorkersDied):
+        what = f"ended {error.n} workers, one after the other (too little memory?)"
+        return ProsodyError(path, None, what, "give them more memory, or leave it out and report it")
     run.traces[os.fspath(path)] = "".join(traceback.format_exception(error))
     return ProsodyError(path, None, one_line(f"failed ({type(error).__name__}: {error})"), _AGAIN)
 
 
-def _died(so: str) -> ProsodyError:
+def _died(error: BrokenExecutor, so: str) -> ProsodyError:
+    if isinstance(error, Lost):
+        return ProsodyError(None, None, f"{error}: {so}", "run it again: what was done is kept")
     what = f"a worker ended by itself (too little memory?): {so}"
     return ProsodyError(None, None, what, "run it again, with fewer workers")
 
@@ -254,7 +260,7 @@ def _indexed(run: _Run, contents: Contents, failures: Sequence[ProsodyError]) ->
         "speakers": contents.speakers,
         "contents_sha256": digest([contents.recordings, contents.speakers]),
         "failures": [disk.failure(one, run.folder, run.traces) for one in failures],
-        "worker_died": run.n_unheard > 0,
+        "worker_died": run.broken is not None and not isinstance(run.broken, Lost),
     }
     files.write_json(run.out / disk.INDEX, index, overwrite=True)
     stale = disk.stale(run.out, contents)

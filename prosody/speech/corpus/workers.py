@@ -18,6 +18,18 @@ _TICK_S = 1.0
 _MOST = 61  # that Windows can wait for
 
 
+class Lost(BrokenExecutor):
+    """An executor on other machines is gone, by no fault of a task. str() is why, in a line."""
+
+
+class WorkersDied(Exception):
+    """A task that was tried again elsewhere has ended every worker that took it. n: how many."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        super().__init__(n)
+
+
 def outcomes(
     function: Callable[[T], R], tasks: Sequence[tuple[K, T]], executor: Executor | None
 ) -> Iterator[tuple[K, R | BaseException] | tuple[None, None]]:
