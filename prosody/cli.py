@@ -58,6 +58,8 @@ _COMMANDS = (
     ("clean", "house", NOTHING, "remove caches and what was built; runs and .venv stay", "clean"),
 )
 
+_RUN_NOTEBOOKS = ("demo", "lesson", "segment", "prepare", "train", "generate", "run")
+
 # commands whose module declares its options itself
 _OPTIONS = {
     "rerun": again.add_options,
@@ -162,19 +164,8 @@ def _answer_options(parser: argparse.ArgumentParser) -> None:
 def _add_options(name: str, command: argparse.ArgumentParser) -> None:
     """A command's own arguments and options."""
     add = command.add_argument
-    if name == "run":
-        add("notebook", metavar="NOTEBOOK")
-    if name in ("demo", "lesson", "segment", "prepare", "train", "generate", "run"):
-        add("words", nargs="*", metavar="NAME=VALUE", help="parameters of the notebook")
-        add("-p", dest="pairs", nargs=2, action="append", metavar=("NAME", "VALUE"), help="one parameter")
-    if name in ("segment", "prepare", "train", "generate", "run"):
-        add("--time-limit", metavar="TIME", help="interrupt it after so long: 90 (seconds), 45m, 2h")
-    if name in ("demo", "segment", "prepare", "train", "generate", "run"):
-        add(
-            "--force",
-            action="store_true",
-            help="run it, though an earlier run is of the same code, data and parameters",
-        )
+    if name in _RUN_NOTEBOOKS:
+        _running_options(name, command)
     if name == "setup":
         add("--torch-index", metavar="URL", help="take torch from this package index, for another build of it")
     if name in ("report", "hooks"):
@@ -225,6 +216,18 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         _OPTIONS[name](command)
     if name in _TELL_JSON:
         _json_option(command)
+
+
+def _running_options(name: str, command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    if name == "run":
+        add("notebook", metavar="NOTEBOOK")
+    add("words", nargs="*", metavar="NAME=VALUE", help="parameters of the notebook")
+    add("-p", dest="pairs", nargs=2, action="append", metavar=("NAME", "VALUE"), help="one parameter")
+    if name != "lesson":
+        add("--force", action="store_true", help="run it, though an earlier run has the same code, data and parameters")
+    if name not in ("demo", "lesson"):
+        add("--time-limit", metavar="TIME", help="interrupt it after so long: 90 (seconds), 45m, 2h")
 
 
 def _keeping_options(name: str, command: argparse.ArgumentParser) -> None:
