@@ -19,6 +19,10 @@ RUN ?= latest
 report:
 	@$(PYTHON) -m prosody report $(RUN) $(P)
 
+# A run made again: make rerun RUN=train P=--verify
+rerun:
+	@$(PYTHON) -m prosody rerun $(RUN) $(P)
+
 # Two runs compared: make diff A=20261127T063807Z B=latest P="-o diff.html"
 B ?= latest
 diff:
