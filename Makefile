@@ -3,7 +3,7 @@
 PYTHON ?= python3
 P ?=
 
-.PHONY: help setup demo lesson test lab segment prepare train generate runs report diff tensorboard sample lint hooks lock clean
+.PHONY: help setup demo lesson test lab segment prepare train generate runs report rerun diff tensorboard sample lint hooks lock clean
 
 help:
 	@$(PYTHON) -m prosody --help

@@ -50,6 +50,8 @@ def _tell_what(run: Run) -> None:
     from prosody.workflow import rerun
 
     tell(f"making {run.stage} run {run.id} again")
+    if run.status.get("how") == "lab":
+        tell("it was made by hand in JupyterLab: its notebook is taken as it was last saved")
     others = rerun.other_packages(run)
     for line in others[:_SHOWN]:
         tell(f"another package than then: {line}")

@@ -35,7 +35,8 @@ def find(path: Path, given: Mapping[str, Any], *, runs: Path) -> record.Run | No
     """
     known = parameter_cells.of_notebook(path)
     asked = {parameter.name: parameter.default for parameter in known} | parameter_cells.checked(path, known, given)
-    candidates = [run for run in record.runs(runs, stage_of(path)) if run.state == "ok"]
+    done = [run for run in record.runs(runs, stage_of(path)) if run.state == "ok"]
+    candidates = [run for run in done if run.status.get("how") == "headless"]  # of others nobody knows what cells ran
     if not candidates:
         return None
     try:

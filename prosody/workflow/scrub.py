@@ -8,7 +8,6 @@ a path or an address; one that says nothing of anybody (`root`) stays.
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import platform
 import re
@@ -19,25 +18,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from prosody.files import write_json
 from prosody.workflow.install import repository
 
 _SAYS_NOTHING = re.compile(
     "root|admin|administrator|users?|guest|nobody|home|jovyan|ubuntu|debian|runner|docker|vscode|localhost", re.I
 )
 _IN_BASE64 = 8  # characters from which on a path does not stand in base64 data by chance
-
-
-def notebook(executed: Path, source: Path) -> None:
-    """Take them out of a notebook's file."""
-    from prosody.workflow import record
-
-    if not executed.is_file():
-        return
-    found = json.loads(executed.read_text(encoding="utf-8"))
-    if papermill := found.get("metadata", {}).get("papermill"):
-        papermill.update(input_path=value(record.shown(source)), output_path=executed.name)
-    write_json(executed, value(found), overwrite=True, indent=1)
 
 
 def value(found: Any) -> Any:

@@ -121,7 +121,7 @@ class Stage:
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """The stage is done: write its metrics and the hashes of all it made. In JupyterLab the run is now ok."""
         from prosody.files import write_json
-        from prosody.workflow import record, scrub
+        from prosody.workflow import open_notebook, record, scrub
 
         written = record.described(self.artifacts, self.folder)
         outside = [path for path in self._outputs if not path.is_relative_to(self.artifacts) and path.exists()]
@@ -129,8 +129,8 @@ class Stage:
         write_json(self.folder / "outputs.json", written, overwrite=True)
         write_json(self.folder / "metrics.json", scrub.parameters(record.plain(metrics)), overwrite=True)
         if not self.headless:
-            _keep_notebook(self.folder)
             record.end(self.folder, "ok", code=0)
+            open_notebook.follow(self.folder)
             _open_in_lab.pop(self.name, None)
         self.log(f"{self.name}: ok, run {self.id}")
 
@@ -143,7 +143,7 @@ def stage(name: str, parameters: Mapping[str, Any] | None = None) -> Stage:
     """
     if given := os.environ.get(RUN_DIR):
         return Stage(name, Path(given), headless=True)
-    from prosody.workflow import record, scrub
+    from prosody.workflow import open_notebook, record, scrub
     from prosody.workflow.notebooks import notebook_of
     from prosody.workflow.parameters import of_notebook
 
@@ -152,6 +152,7 @@ def stage(name: str, parameters: Mapping[str, Any] | None = None) -> Stage:
     if before := _open_in_lab.get(name):  # Run All once more, before the last one had finished
         with suppress(ProsodyError):
             record.end(before, "interrupted", code=130)
+    open_notebook.leave(name)
     folder = record.start(name, scrub.parameters(recorded), runs=record.runs_folder(), how="lab")
     _open_in_lab[name] = folder
     print(f"{name}: recorded in {record.shown(folder)}", flush=True)
@@ -181,13 +182,3 @@ def _make(wanted: str) -> Any:
         if process.returncode:
             raise ProsodyError(None, None, f"{name} did not end well", "see above, or `python -m prosody runs`")
     return record.find(record.runs_folder(), wanted)
-
-
-def _keep_notebook(folder: Path) -> None:
-    """Copy the open notebook, as last saved, into the record."""
-    saved = Path(os.environ.get("JPY_SESSION_NAME", ""))
-    if saved.is_file():
-        from prosody.workflow import scrub
-
-        (folder / "notebook.ipynb").write_bytes(saved.read_bytes())
-        scrub.notebook(folder / "notebook.ipynb", saved)
