@@ -1,6 +1,6 @@
 """Whether a run made again gave the same: every output beside that of the first run.
 
-Identical bytes come first. What must differ, a run's id and the time it took, is named and taken out; then numbers,
+Identical bytes come first. What must differ, a run's id, its times and memory, is named and taken out; then numbers,
 samples and weights are the same within a named tolerance; or they are different, and what differs is told.
 """
 
@@ -21,7 +21,7 @@ IDENTICAL, EQUAL, DIFFERENT = "identical", "equal", "different"
 NUMBERS = 1e-6  # relative, of numbers in JSON
 SAMPLES = 2 / 32_768  # of full scale, in sound
 WEIGHTS = 1e-5  # absolute, in safetensors
-_TIMES = ("seconds", "tokens_per_s", "mfu", "peak_memory_mb", "at", "created", "date", "rtf")
+_CHANGING = ("seconds", "tokens_per_s", "mfu", "at", "created", "date", "rtf")  # with the clock, or what else runs
 _NOT_COMPARED = "artifacts/checkpoints/"  # when they are written goes by the clock
 _TEXT = (".md", ".txt", ".csv", ".textgrid", ".html", ".xml", ".ssml")
 
@@ -72,7 +72,7 @@ def _entries(run: record.Run) -> dict[str, Mapping[str, Any]]:
 def _metrics(first: record.Run, second: record.Run, ids: Mapping[str, str]) -> Compared:
     if dict(first.metrics) == dict(second.metrics):
         return Compared("metrics.json", IDENTICAL)
-    return _judged("metrics.json", _data(first.metrics, second.metrics, ids), "but for times")
+    return _judged("metrics.json", _data(first.metrics, second.metrics, ids), "but for times and memory")
 
 
 def _compared(path: str, then: Path, now: Path, ids: Mapping[str, str]) -> Compared:
@@ -82,7 +82,7 @@ def _compared(path: str, then: Path, now: Path, ids: Mapping[str, str]) -> Compa
         if not then.is_file():
             return Compared(path, DIFFERENT, "that of then is gone, and its bytes were others")
         if suffix == ".json":
-            return _judged(path, _data(read_json(then), read_json(now), ids), "but for run ids and times")
+            return _judged(path, _data(read_json(then), read_json(now), ids), "but for run ids, times and memory")
         if suffix == ".wav":
             return _sound(path, then, now)
         if suffix == ".safetensors":
@@ -103,10 +103,10 @@ def _judged(path: str, different: Iterator[str], besides: str) -> Compared:
 
 
 def _data(then: Any, now: Any, ids: Mapping[str, str], at: str = "") -> Iterator[str]:
-    """Where two values of JSON differ, a line each; times and run ids are passed over."""
+    """Where two values of JSON differ, a line each; times, memory and run ids are passed over."""
     if isinstance(then, Mapping) and isinstance(now, Mapping):
         for name in sorted(then.keys() | now.keys()):
-            if not _is_time(str(name)):
+            if not _is_changing(str(name)):
                 yield from _data(then.get(name), now.get(name), ids, f"{at}.{name}" if at else str(name))
     elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         for index, pair in enumerate(zip(then, now, strict=True)):
@@ -121,8 +121,9 @@ def _data(then: Any, now: Any, ids: Mapping[str, str], at: str = "") -> Iterator
         yield f"{at}: {json.dumps(then)[:40]} then, {json.dumps(now)[:40]} now"
 
 
-def _is_time(name: str) -> bool:
-    return name in _TIMES or name.startswith(("seconds_", "time_")) or name.endswith(("_s", "_seconds"))
+def _is_changing(name: str) -> bool:
+    is_time = name.startswith(("seconds_", "time_")) or name.endswith(("_s", "_seconds"))
+    return is_time or name in _CHANGING or "memory" in name
 
 
 def _swapped(text: str, ids: Mapping[str, str]) -> str:
