@@ -35,11 +35,13 @@ def lock(_: Namespace) -> None:
 
 
 def test(arguments: Namespace) -> int:
-    """Run pytest on the clone's tests, without words the usual ones in several processes; the exit code is pytest's."""
-    words = list(arguments.words) or list(_IN_PARALLEL)
+    """Run pytest on the clone's tests, in several processes unless some are named; the exit code is pytest's."""
+    words, chosen = list(arguments.words), []
     for flag, expression in (("--slow", "slow or browser or faults"), ("--all", "")):
         if flag in words:
-            words[words.index(flag) : words.index(flag) + 1] = ["-m", expression]
+            words.remove(flag)
+            chosen = ["-m", expression]
+    words = [*chosen, *(words or _IN_PARALLEL)]
     return install.become([sys.executable, "-m", "pytest", *words], folder=_clone())
 
 

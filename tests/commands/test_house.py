@@ -13,7 +13,8 @@ from prosody.workflow import install
         ([], ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]),
         (["-x", "tests/lm"], ["-x", "tests/lm"]),
         (["--slow", "-x"], ["-m", "slow or browser or faults", "-x"]),
-        (["--all"], ["-m", ""]),
+        (["--slow"], ["-m", "slow or browser or faults", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]),
+        (["--all", "-x"], ["-m", "", "-x"]),
     ],
 )
 def test_all_tests_run_in_several_processes_others_as_pytest_is_told(monkeypatch, given, expected):
