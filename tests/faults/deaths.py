@@ -25,7 +25,8 @@ from prosody.workflow import record
 KINDS = ("runner SIGKILL", "kernel SIGKILL", "whole tree SIGKILL", "SIGTERM", "Ctrl-C", "cell error", "time limit")
 ORPHANS_GO_WITHIN_S = 10.0
 _WORK_S = 4.0
-_START_S = float(os.environ.get("PROSODY_DEATHS_START_S", "4"))  # from the command to the first cell, about
+_START_S = 3.0  # within which half of the deaths come, while the run begins
+_PATIENCE_S = 60.0
 
 _STARTS = """\
 import json, os, subprocess, sys
@@ -70,26 +71,33 @@ def die(folder: Path, kind: str, rng: random.Random) -> Death:
     """Start a run in `folder`, let it die in this way at a random moment of its life, and look at its record."""
     folder.mkdir(parents=True, exist_ok=True)
     runs, fails_after = folder / "runs", rng.randrange(4)
-    at_s = rng.uniform(0.3, _START_S + _WORK_S)
+    in_work = kind == "kernel SIGKILL" or rng.random() < 0.5
+    at_s = rng.uniform(0.0, _WORK_S) if in_work else rng.uniform(0.3, _START_S)
     path = write_notebook(folder, kind, fails_after=fails_after)
     command = [sys.executable, "-m", "prosody", "run", str(path), "--force"]
     if kind == "time limit":
-        command += ["--time-limit", f"{max(0.5, at_s - 1.5):.2f}"]
+        command += ["--time-limit", f"{0.5 + at_s:.2f}"]
     environment = {**os.environ, "PROSODY_SETUP": "off", record.RUNS_DIR: str(runs)}
     with open(folder / "told.txt", "wb") as told:
         runner = subprocess.Popen(
             command, cwd=record.root(), env=environment, stdout=told, stderr=told, start_new_session=True
         )
-        family = _kill(runner, kind, at_s)
+        family = _kill(runner, kind, at_s, runs if in_work else None)
         code = runner.wait(60)
     orphans, gone_after_s = _wait_for(sorted({*family, *_written(runs)}))
     return _judged(kind, at_s, runs, code, fails_after, orphans, gone_after_s)
 
 
-def _kill(runner: subprocess.Popen, kind: str, at_s: float) -> list[int]:
-    """Do it, when its time has come; returns the process numbers of all that were there."""
+def _kill(runner: subprocess.Popen, kind: str, at_s: float, runs: Path | None) -> list[int]:
+    """Do it, when its time has come; returns the process numbers of all that were there.
+
+    at_s: after the start of the runner or, where `runs` is given, after the first cell there has run.
+    """
     if kind in ("cell error", "time limit"):
         return []
+    began = time.monotonic()
+    while runs is not None and not _written(runs) and runner.poll() is None and time.monotonic() - began < _PATIENCE_S:
+        time.sleep(0.02)
     with suppress(subprocess.TimeoutExpired):
         runner.wait(at_s)
     family = []
