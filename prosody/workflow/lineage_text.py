@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from prosody.errors import one_line
@@ -99,6 +100,11 @@ def _agreed(link: Link, node: Node, check: Any, paint: Paint) -> str:
             words[-1] = f"{n - since} of {files} as they were, {since} checkpoint files were taken away since"
     told = "  [" + "; ".join(words) + "]" if words else ""
     return paint("bad" if link.files and check(link) else "soft", told)
+
+
+def of_run(folder: Path) -> dict[str, Any]:
+    """The lineage of a run as plain data. folder: the run's. Raises ProsodyError if it is in no folder of runs."""
+    return as_json(*lineage.of(folder))
 
 
 def as_json(graph: Graph, key: str) -> dict[str, Any]:
