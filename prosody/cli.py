@@ -28,7 +28,7 @@ _COMMANDS = (
     ("train", "runs", MAKE, "fine-tune the base model on the marked text", "train epochs=5 base_model=gpt2"),
     ("generate", "runs", MAKE, "compose, mark and speak an answer", "generate seed=3"),
     ("run", "runs", MAKE, "run any notebook, recorded", "run notebooks/01_segment.ipynb -p max_segment_s 10"),
-    ("runs", "records", READY, "list the recorded runs; choose, sort and export them", "runs --json"),
+    ("runs", "records", READY, "list the recorded runs; choose, show, export, remove", "runs --json"),
     ("rerun", "again", READY, "make a run again in the code it ran, and compare", "rerun train --verify"),
     ("diff", "comparing", READY, "compare two runs", "diff 20261127T063807Z-b7f145 latest -o diff.html"),
     ("tensorboard", "tensorboard", READY, "watch trainings in TensorBoard, on this machine", "tensorboard --port 6010"),

@@ -17,6 +17,9 @@ from prosody.program import Parser
 ACTIONS = (
     ("table", "records", "choose, sort and export runs", "--where 'macro_f1>0.8' --sort=-macro_f1"),
     ("export", "crates", "write a run as one zip or folder, for somebody else", "train -o train.zip --crate"),
+    ("show", "keeping", "tell all of one run; --graph: what it was made from, and what of it", "latest --graph"),
+    ("rm", "keeping", "remove runs; asks where others were made from them", "20261127T063807Z-b7f145"),
+    ("gc", "keeping", "remove failed and superseded runs, by rules that it tells", "--dry-run --older-than 7d"),
     ("import", "crates", "take an exported run into the folder of runs", "train.zip"),
 )
 

@@ -7,6 +7,7 @@ Curves are thinned before they go into a figure, so that a saved notebook stays 
 from prosody.notebook.card import profile_card
 from prosody.notebook.charts import loss_curve, marker_counts, segment_lengths, support_chart
 from prosody.notebook.density import marker_density
+from prosody.notebook.lineage import lineage
 from prosody.notebook.lora_pictures import change_by_layer, lora_picture, rows_moved
 from prosody.notebook.recording import recording_overview
 from prosody.notebook.segment import segment_view
@@ -27,6 +28,7 @@ __all__ = [
     "agreement_table",
     "change_by_layer",
     "doubtful_table",
+    "lineage",
     "lora_picture",
     "loss_curve",
     "marked_ansi",

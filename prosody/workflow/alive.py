@@ -55,6 +55,11 @@ def is_alive(folder: Path, status: Mapping[str, Any]) -> bool:
     return not here or _is_there(status.get("pid"), status.get("process_started"))
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process holds the lock of the record in `folder`, whatever its status says."""
+    return _is_locked(folder / LOCK)
+
+
 def _is_locked(path: Path) -> bool:
     from filelock import FileLock, Timeout
 

@@ -89,7 +89,7 @@ def start(
     """
     try:
         (runs / stage).mkdir(parents=True, exist_ok=True)
-        before = max((path.name for path in (runs / stage).iterdir() if _is_stamped(path.name)), default="")
+        before = max((path.name for path in (runs / stage).iterdir() if is_stamped(path.name)), default="")
         while True:
             name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
             folder = runs / stage / name
@@ -215,7 +215,8 @@ def _age(run: Run) -> tuple[Any, ...]:
     return (begun, bool(after), str(run.status.get("started")), run.id == known, run.id)
 
 
-def _is_stamped(name: str) -> bool:
+def is_stamped(name: str) -> bool:
+    """Whether a folder has the name that a run gets."""
     return len(name) == _STAMP + 7 and name[8] == "T" and name[:8].isdecimal()
 
 
@@ -292,7 +293,7 @@ def located(shown: str, run: Path | None = None) -> Path:
     if shown.startswith("~"):
         return Path(os.path.expanduser(shown)).resolve()
     parts, runs_dir = Path(shown).parts, run.parents[1] if run is not None else runs_folder()
-    at = next((k for k, part in enumerate(parts) if k and _is_stamped(part)), None)
+    at = next((k for k, part in enumerate(parts) if k and is_stamped(part)), None)
     places = [run / shown] if run is not None else []
     places += [runs_dir.joinpath(*parts[at - 1 :])] if at else []
     there = next((path for path in (*places, root() / shown) if os.path.exists(path)), None)

@@ -15,7 +15,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -108,8 +108,7 @@ class Stage:
                 what = f"{len(found) or 'no'} runs of {self.name} begin with {given!r}"
                 raise ProsodyError(None, "resume", what, "give auto, never, or a run's id")
             return [found[0].artifacts / FOLDER]
-        since = itertools.takewhile(lambda run: run.state != "ok", reversed(others))
-        return [run.artifacts / FOLDER for run in since if run.state in ("killed", "interrupted", "failed")]
+        return [run.artifacts / FOLDER for run in cut_short(others)]
 
     def output(self, path: str | os.PathLike[str]) -> Path:
         """A file that this stage writes, for outputs.json. A relative path lies in the artifacts, which all go in."""
@@ -133,6 +132,15 @@ class Stage:
             open_notebook.follow(self.folder)
             _open_in_lab.pop(self.name, None)
         self.log(f"{self.name}: ok, run {self.id}")
+
+
+def cut_short(runs: Sequence[Any]) -> list[Any]:
+    """Runs of one stage that were cut short since the last one that went well, the latest first.
+
+    runs: of that stage, the oldest first.
+    """
+    since = itertools.takewhile(lambda run: run.state != "ok", reversed(runs))
+    return [run for run in since if run.state in ("killed", "interrupted", "failed")]
 
 
 def stage(name: str, parameters: Mapping[str, Any] | None = None) -> Stage:
