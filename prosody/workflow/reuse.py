@@ -7,7 +7,8 @@ output by its hash.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,40 +34,65 @@ def find(path: Path, given: Mapping[str, Any], *, runs: Path) -> record.Run | No
     path: the notebook. given: its parameters (text is read as their type). runs: the folder of runs.
     Raises ProsodyError for a notebook that cannot be read, or a parameter it does not have.
     """
+    return find_each(path, [given], runs=runs)[0]
+
+
+def find_each(path: Path, points: Sequence[Mapping[str, Any]], *, runs: Path) -> list[record.Run | None]:
+    """What `find` finds, for many sets of parameters of one notebook. Raises as `find` does."""
     known = parameter_cells.of_notebook(path)
-    asked = {parameter.name: parameter.default for parameter in known} | parameter_cells.checked(path, known, given)
+    defaults = {parameter.name: parameter.default for parameter in known}
+    asked = [defaults | parameter_cells.checked(path, known, given) for given in points]
     candidates = [run for run in record.runs(runs, stage_of(path)) if run.state == "ok"]
     if not candidates:
-        return None
+        return [None] * len(points)
+    by_values: dict[str, list[record.Run]] = {}
+    for run in reversed(candidates):
+        by_values.setdefault(_key(_recorded(run)), []).append(run)
+    here = _Here(source_text.text_sha256(read_json(path)))
+    found: list[record.Run | None] = []
+    for one in asked:
+        try:
+            values = record.plain(_compared(pinned.now(scrub.parameters(one), runs=runs)))
+        except ProsodyError:  # a run that is asked for is not there: running the notebook will say so
+            found.append(None)
+            continue
+        found.append(next((run for run in by_values.get(_key(values), ()) if _is_same(run, values, here)), None))
+    return found
+
+
+def _recorded(run: record.Run) -> dict[str, Any] | None:
+    """The parameters that a run had, with what "latest" meant; None where that cannot be read."""
     try:
-        values = _compared(pinned.now(scrub.parameters(asked), runs=runs))
-    except ProsodyError:  # a run that is asked for is not there: running the notebook will say so
+        params, upstream = (read_json(run.folder / f"{name}.json") for name in ("params", "upstream"))
+        return record.plain(_compared(pinned.recorded(params, upstream)))
+    except (ProsodyError, KeyError, TypeError, AttributeError, ValueError):
         return None
-    asked_for = _Asked(values, source_text.text_sha256(read_json(path)))
-    return next((run for run in reversed(candidates) if _is_same(run, asked_for)), None)
 
 
-class _Asked:
-    """What a run would be of, now."""
+def _key(values: Mapping[str, Any] | None) -> str:
+    return json.dumps(values, sort_keys=True)
 
-    def __init__(self, values: Mapping[str, Any], text: str) -> None:
-        self.values, self.text = record.plain(values), text
+
+class _Here:
+    """What a run would be of, now, beside its parameters. text: the hash of the notebook's text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
         self.package, self.packages = package_sha256(repository()), packages()
         here = machine()
         self.machine = [here[name] for name in _OF_MACHINE]
 
 
-def _is_same(run: record.Run, asked: _Asked) -> bool:
-    """Whether a run is what is asked for; anything of its record that cannot be read makes it another."""
+def _is_same(run: record.Run, values: Mapping[str, Any], here: _Here) -> bool:
+    """Whether a run with these parameters is what is asked for; what cannot be read of its record makes it another."""
     try:
-        part = {name: read_json(run.folder / f"{name}.json") for name in ("params", "upstream", "git", "machine")}
+        git, its = (read_json(run.folder / f"{name}.json") for name in ("git", "machine"))
         return (
-            part["git"]["package_sha256"] == asked.package
-            and record.plain(_compared(pinned.recorded(part["params"], part["upstream"]))) == asked.values
-            and [part["machine"][name] for name in _OF_MACHINE] == asked.machine
-            and read_text(run.folder / "packages.txt").splitlines() == asked.packages
-            and source_text.text_sha256(read_json(run.folder / "notebook.ipynb")) == asked.text
-            and not _unknown(asked.values, run)
+            git["package_sha256"] == here.package
+            and [its[name] for name in _OF_MACHINE] == here.machine
+            and read_text(run.folder / "packages.txt").splitlines() == here.packages
+            and source_text.text_sha256(read_json(run.folder / "notebook.ipynb")) == here.text
+            and not _unknown(values, run)
             and not any(changed(run, "inputs"))
             and not any(changed(run, "outputs"))
         )
