@@ -147,6 +147,7 @@ def _add_means(
     up = [max(by_value[x]) - mean for x, mean in zip(xs, means, strict=True)]
     down = [mean - min(by_value[x]) for x, mean in zip(xs, means, strict=True)]
     counts = [len(by_value[x]) for x in xs]
+    bars = {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": color, "width": 6}
     figure.add_scatter(
         x=xs,
         y=means,
@@ -154,7 +155,7 @@ def _add_means(
         mode="lines+markers",
         line={"color": color, "dash": dash, "width": 2},
         marker={"color": color, "size": 9, "symbol": symbol},
-        error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": color, "width": 6},
+        error_y=bars if max(counts, default=0) > 1 else None,
         customdata=counts,
         hovertemplate="mean of %{customdata}: %{y:.4g}<extra>" + look.text(label) + "</extra>",
     )

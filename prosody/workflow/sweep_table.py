@@ -140,7 +140,7 @@ def headline(table: Sequence[Row], *, metric: str, goal: str) -> str:
     lines = [f"{len(table)} points, {failed} failed"]
     found, wide = best(table, goal=goal), noise(table)
     if found is not None:
-        chosen = ", ".join(f"{name} {_text(value)}" for name, value in found.values.items()) or "the only setting"
+        chosen = _named(found)
         n = len(found.rows)
         mean = f"mean of {n} seeds" if n > 1 else "one run"
         lines.append(f"best {metric}: {found.mean:.4g} ({mean}) with {chosen}")
@@ -152,6 +152,17 @@ def headline(table: Sequence[Row], *, metric: str, goal: str) -> str:
     elif found is not None:
         lines.append("each setting was run once: how much chance does is not known (give several seeds)")
     return "\n".join(lines)
+
+
+def spreads(table: Sequence[Row]) -> str:
+    """Of each setting that was run with several seeds their mean and how far they lie apart, a line each."""
+    several = [one for one in settings(table) if len(one.rows) > 1]
+    lines = [f"{_named(one)}: mean {one.mean:.4g}, {len(one.rows)} seeds {one.spread:.4g} apart" for one in several]
+    return "\n".join(lines)
+
+
+def _named(setting: Setting) -> str:
+    return ", ".join(f"{name} {_text(value)}" for name, value in setting.values.items()) or "the only setting"
 
 
 def _without_seed(values: Mapping[str, Any]) -> dict[str, Any]:
