@@ -7,9 +7,11 @@ output by its hash.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,9 @@ from prosody.workflow.source_code import package_sha256
 TOLD = "code, data and parameters are those of an earlier run, which is taken"
 _OF_MACHINE = ("cpu", "gpu", "os", "machine", "python")
 _NOT_COMPARED = ("interactive",)
+CONTENTS = "contents"
+"""In a run's status: by parameter, the hash of what it names, where nobody would know that otherwise."""
+_MOST_FILES = 1000  # of a folder that a parameter names
 _WORKING_FILES = "artifacts/checkpoints/"  # the next training takes them away
 
 
@@ -81,6 +86,13 @@ class _Here:
         self.package, self.packages = package_sha256(repository()), packages()
         here = machine()
         self.machine = [here[name] for name in _OF_MACHINE]
+        self._contents: dict[Path, str | None] = {}
+
+    def content(self, path: Path) -> str | None:
+        """The hash of what lies in a file or folder."""
+        if path not in self._contents:
+            self._contents[path] = _content(path)
+        return self._contents[path]
 
 
 def _is_same(run: record.Run, values: Mapping[str, Any], here: _Here) -> bool:
@@ -92,7 +104,7 @@ def _is_same(run: record.Run, values: Mapping[str, Any], here: _Here) -> bool:
             and [its[name] for name in _OF_MACHINE] == here.machine
             and read_text(run.folder / "packages.txt").splitlines() == here.packages
             and source_text.text_sha256(read_json(run.folder / "notebook.ipynb")) == here.text
-            and not _unknown(values, run)
+            and not _unknown(values, run, here)
             and not any(changed(run, "inputs"))
             and not any(changed(run, "outputs"))
         )
@@ -104,17 +116,59 @@ def _compared(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in _NOT_COMPARED}
 
 
-def _unknown(values: Mapping[str, Any], run: record.Run) -> list[str]:
-    """Parameters that name a file or folder whose content the record doesn't hold, as a base model's."""
+def _unknown(values: Mapping[str, Any], run: record.Run, here: _Here) -> list[str]:
+    """Parameters that name a file or folder whose content the record doesn't hold, as a base model's.
+
+    A sweep writes the hash of such content into the status of its runs.
+    """
     held = {str(record.located(str(entry["path"]), run.folder)) for entry in read_json(run.folder / "inputs.json")}
-    unknown = []
+    noted = run.status.get(CONTENTS)
+    noted = noted if isinstance(noted, Mapping) else {}
+    return [
+        name
+        for name, path in _named(values).items()
+        if not any(Path(one).is_relative_to(path) for one in held)
+        and (noted.get(name) is None or noted[name] != here.content(path))
+    ]
+
+
+def contents(values: Mapping[str, Any], known: dict[Path, str | None]) -> dict[str, str]:
+    """The hash of what lies in each file or folder that a parameter names.
+
+    known: hashes by path, added to here. Raises ProsodyError if a file cannot be read.
+    """
+    found = {}
+    for name, path in _named(values).items():
+        if path not in known:
+            known[path] = _content(path)
+        if known[path] is not None:
+            found[name] = known[path]
+    return found
+
+
+def _named(values: Mapping[str, Any]) -> dict[str, Path]:
+    """The files and folders that parameters name, by the parameter."""
+    found = {}
     for name, value in values.items():
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, RuntimeError):
             path = Path(value).expanduser() if isinstance(value, str) and value else None
             there = path and next((one for one in (path, record.root() / path) if one.exists()), None)
-            if there and not any(Path(one).is_relative_to(there.resolve()) for one in held):
-                unknown.append(name)
-    return unknown
+            if there:
+                found[name] = there.resolve()
+    return found
+
+
+def _content(path: Path) -> str | None:
+    """One hash of a file, or of a folder's files with their names; None where there are too many."""
+    if path.is_file():
+        return sha256(path)
+    files = sorted(islice((one for one in path.rglob("*") if one.is_file()), _MOST_FILES + 1))
+    if len(files) > _MOST_FILES:
+        return None
+    digest = hashlib.sha256()
+    for one in files:
+        digest.update(f"{one.relative_to(path).as_posix()} {sha256(one)}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def changed(run: record.Run, which: str) -> Iterator[str]:

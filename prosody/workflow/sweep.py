@@ -41,12 +41,14 @@ _LONGEST = 300  # characters of an error's line
 class Point:
     """One point: its number from 1, the values that vary, all that its notebook is given, and what came of it.
 
-    run: the run's id. earlier: whether that run was there before. error: the line that tells why it is not ok.
+    contents: hashes of the files and folders that its parameters name. run: the run's id. earlier: whether that run was
+    there before. error: the line that tells why it is not ok.
     """
 
     number: int
     values: Mapping[str, Any]
     given: Mapping[str, Any]
+    contents: Mapping[str, str]
     run: str | None = None
     state: str = NOT_RUN
     seconds: float | None = None
@@ -66,6 +68,7 @@ def plan(sweep: Sweep, *, runs: Path) -> list[Point]:
     known = parameter_cells.of_notebook(sweep.notebook)
     defaults = {parameter.name: parameter.default for parameter in known}
     settled: dict[str, dict[str, Any]] = {}
+    contents: dict[Path, str | None] = {}
     points = []
     for number, values in enumerate(sweep.points, 1):
         asked = {**defaults, **sweep.common, **values}
@@ -73,7 +76,8 @@ def plan(sweep: Sweep, *, runs: Path) -> list[Point]:
         key = json.dumps(record.plain(upstream), sort_keys=True)
         if key not in settled:
             settled[key] = _settled(sweep.path, upstream, runs)
-        points.append(Point(number, values, {**sweep.common, **values, **settled[key]}))
+        noted = reuse.contents({**asked, **settled[key]}, contents)
+        points.append(Point(number, values, {**sweep.common, **values, **settled[key]}, noted))
     for point, run in zip(points, reuse.find_each(sweep.notebook, [p.given for p in points], runs=runs), strict=True):
         if run is not None:
             point.run, point.state, point.earlier = run.id, OK, True
@@ -108,6 +112,7 @@ def run(sweep: Sweep, points: Sequence[Point], *, workers: int, runs: Path, line
                 while waiting and len(running) < workers:
                     point = waiting.popleft()
                     one = {**job, "parameters": dict(point.given), "sweep": {**of, "point": point.number}}
+                    one[reuse.CONTENTS] = dict(point.contents)
                     running.append(_Process(point, one))
                 for process in [one for one in running if one.is_over()]:
                     running.remove(process)

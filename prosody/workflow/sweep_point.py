@@ -39,7 +39,7 @@ def main() -> int:
                 job["parameters"],
                 runs_dir=Path(job["runs"]),
                 progress=progress,
-                notes={"sweep": job["sweep"]},
+                notes={name: job[name] for name in ("sweep", "contents") if job[name]},
             )
         except runner.RunFailed as failed:
             return _answer(failed.code, run=failed.run, error=str(failed))

@@ -15,7 +15,7 @@ from prosody.cli import main
 from prosody.errors import ProsodyError
 from prosody.workflow import record, sweep, sweep_file, sweep_table
 
-PARAMETERS = "epochs: int = 1\nseed: int = 0\nprepare_run: str = 'latest'\ninteractive: bool = True\n"
+PARAMETERS = "epochs: int = 1\nseed: int = 0\nprepare_run: str = 'latest'\nbase: str = ''\ninteractive: bool = True\n"
 WORK = """\
 import time
 from prosody import workflow
@@ -36,6 +36,13 @@ def upstream(runs):
 
 
 @pytest.fixture
+def path_of_base(tmp_path):
+    folder = tmp_path / "base"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
 def write(notebook, upstream, tmp_path):
     def written(text: str):
         notebook(WORK, name="tiny.ipynb", parameters=PARAMETERS)
@@ -46,8 +53,10 @@ def write(notebook, upstream, tmp_path):
     return written
 
 
-def test_two_at_a_time_one_fails_and_the_same_command_goes_on(write, runs, upstream, capsys):
-    path = write("grid:\n  epochs: [1, 13]\n  seed: [0, 1]\n")
+def test_two_at_a_time_one_fails_and_the_same_command_goes_on(write, runs, upstream, path_of_base, capsys):
+    base = path_of_base / "weights.bin"
+    base.write_bytes(b"1")
+    path = write(f"parameters: {{base: {json.dumps(str(path_of_base))}}}\ngrid:\n  epochs: [1, 13]\n  seed: [0, 1]\n")
     assert main(["sweep", str(path), "--dry-run"]) == 0
     told = capsys.readouterr()
     assert told.out.count("not run") == 4
@@ -90,6 +99,10 @@ def test_two_at_a_time_one_fails_and_the_same_command_goes_on(write, runs, upstr
     found = json.loads(told.out)
     assert (found["failed"], found["best_run"]) == (0, found["points"][1]["run"])
     assert [point["value"] for point in found["points"]] == [1.0, 1.1]
+
+    base.write_bytes(b"2")  # a parameter names it, and no record of inputs does
+    assert main(["sweep", str(path), "--dry-run"]) == 0
+    assert "2 points of tiny, 0 of them there already" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="asks by signal")
