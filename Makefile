@@ -3,7 +3,7 @@
 PYTHON ?= python3
 P ?=
 
-.PHONY: help setup demo lesson test lab segment prepare train generate runs report rerun diff tensorboard sample lint hooks lock clean
+.PHONY: help setup demo lesson test lab segment prepare train generate runs sweep report rerun diff tensorboard sample lint hooks lock clean
 
 help:
 	@$(PYTHON) -m prosody --help
@@ -13,6 +13,11 @@ demo lesson segment prepare train generate:
 
 setup test lab runs lint hooks lock clean:
 	@$(PYTHON) -m prosody $@ $(P)
+
+# Many runs: make sweep FILE=notebooks/sweep.yaml P=--dry-run
+FILE ?= notebooks/sweep.yaml
+sweep:
+	@$(PYTHON) -m prosody sweep $(FILE) $(P)
 
 # One page of a run: make report RUN=latest
 RUN ?= latest

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from prosody import __version__
-from prosody.commands import again, cluster, comparing, marking, records, tensorboard
+from prosody.commands import again, cluster, comparing, marking, records, sweeping, tensorboard
 from prosody.program import Parser, exit_code
 from prosody.workflow import install
 
@@ -29,6 +29,7 @@ _COMMANDS = (
     ("generate", "runs", MAKE, "compose, mark and speak an answer", "generate seed=3"),
     ("run", "runs", MAKE, "run any notebook, recorded", "run notebooks/01_segment.ipynb -p max_segment_s 10"),
     ("runs", "records", READY, "list the recorded runs; choose, show, export, remove", "runs --json"),
+    ("sweep", "sweeping", MAKE, "run a notebook for each point of a grid, and compare", "sweep notebooks/sweep.yaml"),
     ("rerun", "again", READY, "make a run again in the code it ran, and compare", "rerun train --verify"),
     ("diff", "comparing", READY, "compare two runs", "diff 20261127T063807Z-b7f145 latest -o diff.html"),
     ("tensorboard", "tensorboard", READY, "watch trainings in TensorBoard, on this machine", "tensorboard --port 6010"),
@@ -63,6 +64,7 @@ _RUN_NOTEBOOKS = ("demo", "lesson", "segment", "prepare", "train", "generate", "
 # commands whose module declares its options itself
 _OPTIONS = {
     "rerun": again.add_options,
+    "sweep": sweeping.add_options,
     "diff": comparing.add_options,
     "runs": records.add_options,
     "tensorboard": tensorboard.add_options,

@@ -49,7 +49,7 @@ def lint(_: Namespace) -> int:
     """ruff, and every notebook without outputs."""
     root = _clone()
     code = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=root).returncode
-    for path in sorted(root.glob("notebooks/**/*.ipynb")):
+    for path in sorted([*root.glob("notebooks/**/*.ipynb"), *root.glob("prosody/**/*.ipynb")]):
         left = hooks_of_git.left_in(json.loads(path.read_text(encoding="utf-8")))
         if left:
             name = path.relative_to(root).as_posix()

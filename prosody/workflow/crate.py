@@ -105,9 +105,9 @@ def _before(parcel: Parcel, entities: dict[str, Entity]) -> Iterator[Entity]:
     waiting, seen = [parcel], {parcel.id}
     while waiting:
         upstream = waiting.pop().data("upstream.json")
-        for stage, given in (upstream if isinstance(upstream, Mapping) else {}).items():
-            folder = record.runs_folder() / str(stage) / str(given)
-            if not isinstance(given, str) or given in seen or not (folder / "status.json").is_file():
+        for stage, given in _each_run(upstream):
+            folder = record.runs_folder() / stage / given
+            if given in seen or not (folder / "status.json").is_file():
                 continue
             seen.add(given)
             try:
@@ -116,6 +116,14 @@ def _before(parcel: Parcel, entities: dict[str, Entity]) -> Iterator[Entity]:
                 continue
             yield _action(earlier, entities, parcel.inputs)
             waiting.append(earlier)
+
+
+def _each_run(upstream: Any) -> Iterator[tuple[str, str]]:
+    """Stage and id of each run that upstream.json names; of a stage there may be several."""
+    for stage, given in (upstream if isinstance(upstream, Mapping) else {}).items():
+        for one in given if isinstance(given, list) else [given]:
+            if isinstance(one, str):
+                yield str(stage), one
 
 
 def _record_of(folder: Path) -> dict[str, Path | bytes]:

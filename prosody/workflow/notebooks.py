@@ -14,11 +14,13 @@ NOTEBOOKS = {
     "train": "03_train_lora.ipynb",
     "generate": "04_generate.ipynb",
 }
+SWEEP = "sweep"
+_OWN = {SWEEP: Path(__file__).with_name("sweep.ipynb")}  # notebooks that lie in the package
 
 
 def notebook_of(stage: str) -> Path:
     """The notebook of a stage. Raises ProsodyError if it is not there, as in an installation without the clone."""
-    path = (repository() or Path.cwd()) / "notebooks" / NOTEBOOKS[stage]
+    path = _OWN.get(stage) or (repository() or Path.cwd()) / "notebooks" / NOTEBOOKS[stage]
     if not path.is_file():
         raise ProsodyError(path, None, "not found", "run this in a clone of the repository")
     return path

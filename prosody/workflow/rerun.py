@@ -31,7 +31,8 @@ def rerun(run: record.Run, *, instead: Mapping[str, str] | None = None, progress
     """
     check(run, instead=instead)
     parameters, upstream = (read_json(run.folder / f"{name}.json") for name in ("params", "upstream"))
-    upstream = {stage: (instead or {}).get(of, of) for stage, of in upstream.items()}
+    others = instead or {}
+    upstream = {stage: others.get(of, of) if isinstance(of, str) else of for stage, of in upstream.items()}
     values = pinned.recorded(parameters, upstream)
     with code_of(run) as clone, tempfile.TemporaryDirectory(prefix="prosody-") as folder:
         source = Path(folder) / NOTEBOOKS.get(run.stage, f"{run.stage}.ipynb")

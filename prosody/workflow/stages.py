@@ -15,7 +15,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,22 @@ class Stage:
         write_json(path, {**read_json(path), stage: found.id}, overwrite=True)
         self.log(f"{self.name}: from {stage} run {found.id}")
         return self.input(found.artifacts)
+
+    def made_from(self, stage: str, runs: Iterable[Any]) -> None:
+        """Runs of one stage that this one looks at, however they ended; the figures of each are an input.
+
+        runs: as `record.read` gives them. upstream.json gets the list of their ids.
+        """
+        from prosody.files import read_json, write_json
+        from prosody.workflow import record
+
+        runs = list(runs)
+        upstream, known = self.folder / "upstream.json", self.folder / "inputs.json"
+        write_json(upstream, {**read_json(upstream), stage: [run.id for run in runs]}, overwrite=True)
+        paths = [run.folder / "metrics.json" for run in runs]
+        read = [entry for path in paths if path.is_file() for entry in record.described(path, self.folder)]
+        write_json(known, [*read_json(known), *read], overwrite=True)
+        self.log(f"{self.name}: from {len(runs)} runs of {stage}")
 
     def input(self, path: str | os.PathLike[str]) -> Path:
         """A file or folder that this stage reads, with its hash in inputs.json.
@@ -146,8 +162,8 @@ def cut_short(runs: Sequence[Any]) -> list[Any]:
 def stage(name: str, parameters: Mapping[str, Any] | None = None) -> Stage:
     """Begin a stage, in a notebook.
 
-    name: "segment", "prepare", "train" or "generate". parameters: the notebook's variables, `globals()`; those that are
-    its parameters go into the record (headless they are there already).
+    name: "segment", "prepare", "train", "generate" or "sweep". parameters: the notebook's variables, `globals()`; those
+    that are its parameters go into the record (headless they are there already).
     """
     if given := os.environ.get(RUN_DIR):
         return Stage(name, Path(given), headless=True)
