@@ -21,6 +21,7 @@ from typing import Any
 from prosody.errors import ProsodyError
 
 PathLike = str | os.PathLike[str]
+_DEEPEST = 100  # lists and objects in each other
 
 
 @contextmanager
@@ -260,7 +261,10 @@ def read_json(path: PathLike, *, constants: bool = False) -> Any:
     text = read_text(path)
     try:
         how = {} if constants else {"parse_constant": _refuse_constant, "parse_float": _finite, "parse_int": _whole}
-        return json.loads(text, **how)
+        data = json.loads(text, **how)
+        if is_deep(data):
+            raise RecursionError
+        return data
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ProsodyError(path, where, f"is not JSON ({error.msg})", "mend the file or write it again") from None
@@ -268,6 +272,17 @@ def read_json(path: PathLike, *, constants: bool = False) -> Any:
         raise ProsodyError(path, None, "is nested too deeply", "write the file again") from None
     except ValueError as error:
         raise ProsodyError(path, None, f"is not JSON ({error})", "write null or a finite number there") from None
+
+
+def is_deep(data: Any) -> bool:
+    """Whether lists and objects lie in each other deeper than any file of ours: who walks through it might not end."""
+    level = [data]
+    for _ in range(_DEEPEST):
+        inner = [one.values() if type(one) is dict else one for one in level if type(one) in (dict, list)]
+        level = [value for values in inner for value in values if type(value) in (dict, list)]
+        if not level:
+            return False
+    return True
 
 
 def is_text(value: Any) -> bool:
@@ -341,6 +356,7 @@ _REMEDIES = {
     errno.EPERM: ("may not be read or written", "check its permissions"),
     errno.ENOSPC: ("the disk is full", "make room, then run it again"),
     errno.EROFS: ("is on a disk that is read-only", "choose another folder"),
+    errno.ELOOP: ("is a link that leads to itself", "remove that link"),
     errno.ENAMETOOLONG: ("the name is too long", "give a shorter one"),
 }
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import mimetypes
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote as quoted
 
 from prosody import files
 from prosody.errors import ProsodyError
@@ -81,11 +82,7 @@ def _action(parcel: Parcel, entities: dict[str, Entity], inside: Mapping[tuple[s
         "description": f"The notebook of the stage {parcel.stage}, which {_ended(status)}.",
         "instrument": _put(entities, _instrument(parcel, entities)),
         "actionStatus": f"http://schema.org/{_STATES.get(parcel.run.state, 'FailedActionStatus')}",
-        **{
-            name: _time(status[key])
-            for name, key in (("startTime", "started"), ("endTime", "ended"))
-            if status.get(key)
-        },
+        **_times(status),
     }
     if parcel.run.state not in _STATES:
         action["error"] = _error(parcel.run)
@@ -220,8 +217,18 @@ def _error(run: record.Run) -> str:
     return str(run.status.get("reason") or _ended(run.status))
 
 
-def _time(given: Any) -> str:
-    return datetime.fromisoformat(str(given)).isoformat(timespec="milliseconds")
+def _times(status: Mapping[str, Any]) -> dict[str, str]:
+    """When it began and ended, as far as the record tells a time there."""
+    found = {}
+    for name, key in (("startTime", "started"), ("endTime", "ended")):
+        with suppress(ValueError):
+            found[name] = datetime.fromisoformat(str(status.get(key))).isoformat(timespec="milliseconds")
+    return found
+
+
+def quote(name: str) -> str:
+    """A name as part of an address; half a pair of surrogates, which no address holds, as a question mark."""
+    return quoted(name, errors="replace")
 
 
 def _plain(entity: Entity) -> Entity:

@@ -276,7 +276,8 @@ class _Links:
 
     def of(self, node: Node) -> None:
         """What one run was made from."""
-        for stage, given in node.data["upstream"].items():
+        upstream = node.data["upstream"].items()
+        for stage, given in ((stage, one) for stage, of in upstream for one in (of if isinstance(of, list) else [of])):
             if isinstance(given, str) and stage == REVIEW:
                 match = _OF_A_REVIEW.fullmatch(given)
                 self._add(self.review(match[1]) if match else self._file(given, node), node.key, UPSTREAM)

@@ -44,16 +44,20 @@ def of_notebook(path: Path) -> list[Parameter]:
     notebook = read_json(path)
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise ProsodyError(path, None, "is no notebook", "give a .ipynb file")
-    for number, cell in enumerate(notebook["cells"], 1):
+    found: list[Parameter] | None = None
+    for number, cell in enumerate(notebook["cells"], 1):  # all of them: one that is no cell would end the run midway
         try:
-            if "parameters" in cell["metadata"].get("tags", []):
-                return _of_source(path, "".join(cell["source"]))
+            source, tags = "".join(cell["source"]), cell["metadata"].get("tags") or []
+            if cell["cell_type"] not in ("code", "markdown", "raw"):
+                raise KeyError(cell["cell_type"])
+            if found is None and "parameters" in tags:
+                found = _of_source(path, source)
         except (KeyError, TypeError, AttributeError):
             raise ProsodyError(path, f"cell {number}", "is no cell of a notebook", "save it again in Jupyter") from None
         except (SyntaxError, tokenize.TokenError) as error:
             what = f"is not Python ({error.args[0]})"
             raise ProsodyError(path, "parameters cell", what, "run the notebook in Jupyter, and mend it") from None
-    return []
+    return found or []
 
 
 def checked(path: Path, known: list[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,12 +58,13 @@ class Parcel:
         """A JSON file of the record, as it goes out; None if it can't be read."""
         part = self.parts.get(name)
         with suppress(ValueError, OSError):
-            return json.loads(part if isinstance(part, bytes) else part.read_bytes()) if part is not None else None
+            return _data(part if isinstance(part, bytes) else part.read_bytes()) if part is not None else None
         return None
 
     def listed(self, name: str) -> list[Mapping[str, Any]]:
         """The entries of inputs.json or outputs.json; nothing where it can't be read."""
-        return [entry for entry in self.data(name) or () if is_entry(entry)]
+        found = self.data(name)
+        return [entry for entry in found if is_entry(entry)] if isinstance(found, list) else []
 
 
 def is_entry(entry: Any) -> bool:
@@ -160,7 +161,7 @@ def clean(path: Path, name: str, *, without_audio: bool = False) -> Path | bytes
         return path
     try:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
-        data = json.loads(text) if path.suffix != ".txt" else None
+        data = _data(text) if path.suffix != ".txt" else None
     except ValueError:  # damaged: as text it can be cleaned, too
         data = None
     if data is None:
@@ -171,6 +172,17 @@ def clean(path: Path, name: str, *, without_audio: bool = False) -> Path | bytes
     if name == "notebook.ipynb" and without_audio:
         found = json.loads(_SOUND_IN_PAGE.sub(r"\1", json.dumps(found, ensure_ascii=False)))
     return path if found == data else files.json_bytes(found, indent=1 if path.suffix == ".ipynb" else 2)
+
+
+def _data(text: str | bytes) -> Any:
+    """The data of a JSON text. Raises ValueError for what is none, or is nested too deeply."""
+    try:
+        data = json.loads(text)
+        if not files.is_deep(data):
+            return data
+    except RecursionError:
+        pass
+    raise ValueError("is nested too deeply")
 
 
 def _changed(path: Path, before: Any, after: Any) -> Path | bytes:

@@ -172,13 +172,17 @@ def _content(path: Path) -> str | None:
     return digest.hexdigest()
 
 
+def _is_of_a_file(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and all(isinstance(entry.get(name), str) for name in ("path", "sha256"))
+
+
 def changed(run: record.Run, which: str) -> Iterator[str]:
     """Inputs or outputs of a run that are not what they were, a line each: gone, or another content.
 
     which: "inputs" or "outputs". Raises ProsodyError if that file of the record cannot be read.
     """
     entries = read_json(run.folder / f"{which}.json")
-    if not isinstance(entries, list):
+    if not isinstance(entries, list) or not all(_is_of_a_file(entry) for entry in entries):
         raise ProsodyError(run.folder / f"{which}.json", None, "is not what a run writes there", "make a new run")
     for entry in entries:
         name = str(entry["path"])
@@ -187,5 +191,5 @@ def changed(run: record.Run, which: str) -> Iterator[str]:
         path = record.located(name, run.folder)
         if not path.is_file():
             yield f"{name} is gone"
-        elif path.stat().st_size != entry["bytes"] or sha256(path) != entry["sha256"]:
+        elif path.stat().st_size != entry.get("bytes") or sha256(path) != entry["sha256"]:
             yield f"{name} is not what it was (sha256 {entry['sha256'][:12]}… then)"

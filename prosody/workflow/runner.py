@@ -6,11 +6,12 @@ the user. The notebook's folder of results is told to it as PROSODY_RUN_DIR (see
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from prosody.errors import ProsodyError
+from prosody.files import read_json
 from prosody.workflow import parameters as parameter_cells
 from prosody.workflow import record, scrub
 from prosody.workflow.asked import Asked, RunFailed, RunInterrupted, asked_to_end
@@ -103,15 +104,15 @@ def _end_badly(folder: Path, error: BaseException, asked: Asked, memory: Mapping
 
 
 def _code_cells(path: Path) -> int:
-    return sum(cell["cell_type"] == "code" for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
+    return sum(cell["cell_type"] == "code" for cell in read_json(path)["cells"])
 
 
 def _durations(runs_dir: Path, stage: str) -> list[float]:
     """How long each code cell took in the latest ok run of the stage, s; nothing where that cannot be known."""
     try:
         before = record.find(runs_dir, stage)
-        cells = json.loads((before.folder / "notebook.ipynb").read_text(encoding="utf-8"))["cells"] if before else []
+        cells = read_json(before.folder / "notebook.ipynb")["cells"] if before else []
         timed = [cell["metadata"]["papermill"]["duration"] for cell in cells if cell["cell_type"] == "code"]
         return [float(seconds) for seconds in timed]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ProsodyError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
