@@ -27,6 +27,7 @@ LARGEST_FILE = 2_000_000
 LARGEST_PATCH = 20_000_000
 """Bytes of all changed files together; from then on they are left out."""
 _PATIENCE_S = 60.0
+_OF_NOBODY = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")  # no program of the repository's
 
 
 class _GitFailed(Exception):
@@ -195,7 +196,12 @@ def _git(clone: Path, *command: str, extra: Mapping[str, str] | None = None, giv
     environment |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **(extra or {})}
     try:
         done = subprocess.run(
-            [program, *command], cwd=clone, env=environment, input=given, capture_output=True, timeout=_PATIENCE_S
+            [program, *_OF_NOBODY, *command],
+            cwd=clone,
+            env=environment,
+            input=given,
+            capture_output=True,
+            timeout=_PATIENCE_S,
         )
     except subprocess.TimeoutExpired:
         raise _GitFailed(f"git took longer than {_PATIENCE_S:.0f} s") from None

@@ -174,3 +174,20 @@ def test_the_variables_of_a_hook_do_not_lead_elsewhere(clone, tmp_path, monkeypa
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "nowhere" / "index"))
     assert written(clone, tmp_path)[1]["commit"]
+
+
+def test_no_hook_or_monitor_of_the_repository_runs(clone, tmp_path):
+    told = tmp_path / "ran"
+    script = tmp_path / "monitor"
+    script.write_text(f"#!/bin/sh\ntouch '{told}'\n")
+    script.chmod(0o755)
+    git(clone, "config", "core.fsmonitor", str(script))
+    for hook in ("post-checkout", "post-index-change"):
+        (clone / ".git" / "hooks").mkdir(exist_ok=True)
+        (clone / ".git" / "hooks" / hook).write_bytes(script.read_bytes())
+        (clone / ".git" / "hooks" / hook).chmod(0o755)
+    (clone / "prosody" / "__init__.py").write_text("x = 5\n")
+    told.unlink(missing_ok=True)
+    run, state = written(clone, tmp_path)
+    source_code.check_out(run, state, clone, tmp_path / "code")
+    assert not told.exists()
