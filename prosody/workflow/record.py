@@ -300,7 +300,10 @@ def located(shown: str, run: Path | None = None) -> Path:
     if there is None and at:
         renamed = [one for one in runs(runs_dir, parts[at - 1]) if one.status.get("id") == parts[at]]
         there = renamed[0].folder.joinpath(*parts[at + 1 :]) if renamed else None
-    return (there or root() / shown).resolve()
+    found = there or root() / shown
+    with suppress(OSError, ValueError):  # what no file can be called is as it was written
+        found = found.resolve()
+    return found
 
 
 def _home() -> Path | None:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
@@ -95,7 +96,9 @@ def asked(address: str, *, least: int = 1):
 def test_it_serves_the_scalars_of_each_run_until_ctrl_c(runs):
     one, two = a_run(runs, losses=(0.5, 0.25)), a_run(runs, losses=(0.75,))
     command = [sys.executable, "-m", "prosody", "tensorboard", "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background may have it ignored
+    with subprocess.Popen(command, cwd=ROOT, preexec_fn=heeded, **pipes) as process:
         address = process.stdout.readline().strip().rstrip("/")
         try:
             assert address.startswith("http://127.0.0.1:")
@@ -105,7 +108,10 @@ def test_it_serves_the_scalars_of_each_run_until_ctrl_c(runs):
             assert [point[1:] for point in points] == [[1, 0.5], [2, 0.25]]
         finally:
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=60)
+            try:
+                _, err = process.communicate(timeout=60)
+            finally:
+                process.kill()
     assert process.returncode == 0
     told = [line for line in err.splitlines() if "TensorFlow" not in line]
     assert told == ["2 runs; open this address in a browser, end with Ctrl-C:", "ended"], err
