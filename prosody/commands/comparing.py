@@ -23,7 +23,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def diff(arguments: Namespace) -> None:
     """What differs between two runs."""
-    from prosody.workflow import compare, compare_text, contents, record
+    from prosody.workflow import compare, contents, record
+    from prosody.workflow.compare import text as compare_text
     from prosody.workflow.install import repository
 
     runs = [contents.read(record.locate(given)) for given in (arguments.a, arguments.b)]

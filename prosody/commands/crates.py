@@ -29,7 +29,8 @@ def import_options(action: ArgumentParser) -> None:
 def runs_export(arguments: Namespace) -> None:
     """Write a run as a zip or a folder."""
     from prosody import files
-    from prosody.workflow import crate, parcel, record
+    from prosody.workflow import record
+    from prosody.workflow.exchange import crate, parcel
 
     if (arguments.agent or arguments.licence) and not arguments.crate:
         raise ProsodyError(None, None, "--agent and --licence are told in an RO-Crate alone", "add --crate")
@@ -54,7 +55,8 @@ def runs_export(arguments: Namespace) -> None:
 
 def runs_import(arguments: Namespace) -> None:
     """Take an exported run in."""
-    from prosody.workflow import record, unpack
+    from prosody.workflow import record
+    from prosody.workflow.exchange import unpack
 
     folder, is_new = unpack.take_in(Path(arguments.source), record.runs_folder())
     tell(f"{'taken in as' if is_new else 'is here already, and is the same run:'} {record.shown(folder)}")

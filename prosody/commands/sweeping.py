@@ -11,8 +11,8 @@ from prosody.commands import print_json, tell
 from prosody.errors import ProsodyError
 
 if TYPE_CHECKING:
-    from prosody.workflow.sweep import Point
-    from prosody.workflow.sweep_file import Sweep
+    from prosody.workflow.sweep.execute import Point
+    from prosody.workflow.sweep.file import Sweep
 
 _MOST_WORKERS = 256
 
@@ -29,22 +29,24 @@ def add_options(command: ArgumentParser) -> None:
 
 def sweep(arguments: Namespace) -> int:
     """Run what is not there yet of a sweep, then its summary; 1 if any point failed."""
-    from prosody.workflow import record, sweep, sweep_file
+    from prosody.workflow import record
+    from prosody.workflow.sweep import execute
+    from prosody.workflow.sweep import file as sweep_file
 
     if not 1 <= arguments.workers <= _MOST_WORKERS:
         what = f"{arguments.workers} is no number of points at a time"
         raise ProsodyError(None, "--workers", what, f"give 1 to {_MOST_WORKERS}")
     runs = record.runs_folder()
     asked = sweep_file.read(Path(arguments.file), most=None if arguments.force else sweep_file.MOST)
-    points = sweep.plan(asked, runs=runs)
+    points = execute.plan(asked, runs=runs)
     _tell_plan(asked, points)
     if arguments.dry_run:
         _print(asked, points, None, arguments)
         return 0
     try:
-        sweep.run(asked, points, workers=arguments.workers, runs=runs)
+        execute.run(asked, points, workers=arguments.workers, runs=runs)
     except KeyboardInterrupt:
-        done = sum(point.state == sweep.OK for point in points)
+        done = sum(point.state == execute.OK for point in points)
         tell(f"{done} of {len(points)} points are done; the same command goes on with the others")
         raise
     return _summarised(asked, points, arguments)
@@ -52,7 +54,7 @@ def sweep(arguments: Namespace) -> int:
 
 def _tell_plan(asked: Sweep, points: list[Point]) -> None:
     """What there is to do, and which points are there already, a line each."""
-    from prosody.workflow.sweep_file import shown
+    from prosody.workflow.sweep.file import shown
 
     there = [point for point in points if point.earlier]
     tell(f"{len(points)} points of {asked.stage}, {len(there)} of them there already")
@@ -88,7 +90,8 @@ def _summarised(asked: Sweep, points: list[Point], arguments: Namespace) -> int:
 
 def _print(asked: Sweep, points: list[Point], summary: str | None, arguments: Namespace) -> None:
     """The table on stdout, or JSON; what was found on stderr."""
-    from prosody.workflow import export_table, record, sweep_table
+    from prosody.workflow import export_table, record
+    from prosody.workflow.sweep import table as sweep_table
 
     told = [point.told() for point in points]
     table = sweep_table.rows(told, stage=asked.stage, metric=asked.metric, runs=record.runs_folder())

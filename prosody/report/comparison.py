@@ -11,10 +11,10 @@ from prosody.files import check_new, new_path, telling
 from prosody.report.cells import Figures
 from prosody.report.document import document, has_mark, sections, trouble_html
 from prosody.report.tables import beside, escaped, table
-from prosody.workflow import compare_text
 from prosody.workflow.compare import Comparison, Facts, counted
+from prosody.workflow.compare import text as compare_text
+from prosody.workflow.compare.notebooks import Cell
 from prosody.workflow.contents import Contents
-from prosody.workflow.notebook_changes import Cell
 
 _MARK = "two runs compared"
 _MOST_FILES = 200

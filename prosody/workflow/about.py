@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prosody.errors import ProsodyError, one_line
-from prosody.workflow import compare_text, parameters
+from prosody.workflow import parameters
+from prosody.workflow.compare import text as compare_text
 from prosody.workflow.contents import Contents
 from prosody.workflow.progress import elapsed
 

@@ -15,7 +15,7 @@ NOTEBOOKS = {
     "generate": "04_generate.ipynb",
 }
 SWEEP = "sweep"
-_OWN = {SWEEP: Path(__file__).with_name("sweep.ipynb")}  # notebooks that lie in the package
+_OWN = {SWEEP: Path(__file__).parent / "sweep" / "sweep.ipynb"}  # notebooks that lie in the package
 
 
 def notebook_of(stage: str) -> Path:

@@ -6,7 +6,8 @@ import zipfile
 import pytest
 
 from prosody import cli
-from prosody.workflow import crate, install, record
+from prosody.workflow import install, record
+from prosody.workflow.exchange import crate
 
 
 @pytest.fixture

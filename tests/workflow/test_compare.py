@@ -11,7 +11,11 @@ import nbformat
 import pytest
 
 from prosody.files import write_json
-from prosody.workflow import chance, code_changes, compare, compare_text, contents, notebook_changes, record
+from prosody.workflow import compare, contents, record
+from prosody.workflow.compare import chance
+from prosody.workflow.compare import code as code_changes
+from prosody.workflow.compare import notebooks as notebook_changes
+from prosody.workflow.compare import text as compare_text
 
 METRICS = {"macro_f1": 0.8, "loss_val": 0.5, "f1": {"<emph>": 0.75}, "interval": [0.25, 1], "precision": "float32"}
 

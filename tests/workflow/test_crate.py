@@ -9,7 +9,8 @@ from urllib.parse import unquote
 import pytest
 
 from prosody.files import write_json
-from prosody.workflow import crate, parcel, record
+from prosody.workflow import record
+from prosody.workflow.exchange import crate, parcel
 
 CONTEXT = Path(__file__).with_name("crate_context.json")  # the terms that we use, as RO-Crate's context has them
 

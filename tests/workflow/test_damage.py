@@ -7,7 +7,8 @@ import pytest
 
 from prosody import cli
 from prosody.files import read_json
-from prosody.workflow import columns, parcel, record, reuse
+from prosody.workflow import columns, record, reuse
+from prosody.workflow.exchange import parcel
 
 DEEP = "[" * 100_000 + "]" * 100_000
 DEEPER_THAN_WE_WALK = '{"a":' * 900 + "1" + "}" * 900

@@ -11,7 +11,8 @@ import pytest
 
 from prosody.errors import ProsodyError
 from prosody.files import read_json, write_json
-from prosody.workflow import parcel, record, unpack
+from prosody.workflow import record
+from prosody.workflow.exchange import parcel, unpack
 
 SOUND = base64.b64encode(b"sound" * 40).decode()
 

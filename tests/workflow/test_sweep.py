@@ -13,7 +13,10 @@ import pytest
 
 from prosody.cli import main
 from prosody.errors import ProsodyError
-from prosody.workflow import record, sweep, sweep_file, sweep_table
+from prosody.workflow import record
+from prosody.workflow.sweep import execute
+from prosody.workflow.sweep import file as sweep_file
+from prosody.workflow.sweep import table as sweep_table
 
 PARAMETERS = "epochs: int = 1\nseed: int = 0\nprepare_run: str = 'latest'\nbase: str = ''\ninteractive: bool = True\n"
 WORK = """\
@@ -129,7 +132,7 @@ def test_nothing_runs_where_there_is_nothing_to_start_from(notebook, runs, tmp_p
     path = tmp_path / "sweep.yaml"
     path.write_text("notebook: tiny.ipynb\nlist: [{epochs: 2}]\n")
     with pytest.raises(ProsodyError, match="there is no ok run of prepare to start from"):
-        sweep.plan(sweep_file.read(path), runs=runs)
+        execute.plan(sweep_file.read(path), runs=runs)
 
 
 def test_a_number_of_workers_that_is_none_is_refused(write, capsys):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from prosody.errors import ProsodyError
-from prosody.workflow import sweep_file
+from prosody.workflow.sweep import file as sweep_file
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = "notebook: 01_segment.ipynb\n"

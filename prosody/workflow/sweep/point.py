@@ -1,4 +1,4 @@
-"""One point of a sweep, in a process of its own: `python -m prosody.workflow.sweep_point`.
+"""One point of a sweep, in a process of its own: `python -m prosody.workflow.sweep.point`.
 
 The first line on stdin is the job as JSON; a second one asks for the end in good order. The last line on stdout is the
 answer: the run's id, and the line that tells why it failed. Whoever gave the job may die: then this ends, too.

@@ -1,8 +1,8 @@
 """A run as it is handed to somebody else: all its files in a zip or a folder, with the hash of each in export.json.
 
 What names nobody stays as it is. In older records, and in what the run's code was, this machine's folders and names are
-taken out first. `prosody.workflow.unpack` takes a parcel into another folder of runs, `prosody.workflow.crate` makes an
-RO-Crate of it.
+taken out first. `unpack`, beside this module, takes a parcel into another folder of runs; `crate` makes an RO-Crate of
+it.
 """
 
 from __future__ import annotations

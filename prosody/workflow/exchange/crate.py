@@ -18,8 +18,8 @@ from urllib.parse import quote as quoted
 from prosody import files
 from prosody.errors import ProsodyError
 from prosody.workflow import record
+from prosody.workflow.exchange.parcel import MANIFEST, Parcel, clean
 from prosody.workflow.notebooks import NOTEBOOKS
-from prosody.workflow.parcel import MANIFEST, Parcel, clean
 
 METADATA = "ro-crate-metadata.json"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"

@@ -22,7 +22,7 @@ from typing import IO, Any
 from prosody import files
 from prosody.errors import ProsodyError
 from prosody.workflow import reviews
-from prosody.workflow.parcel import FORMAT, MANIFEST, VERSION, is_entry
+from prosody.workflow.exchange.parcel import FORMAT, MANIFEST, VERSION, is_entry
 
 _MOST_FILES, _MOST_BYTES = 50_000, 50_000_000_000
 _LARGEST_JSON = 100_000_000

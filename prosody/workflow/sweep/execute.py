@@ -27,9 +27,9 @@ from prosody.workflow import leash, pinned, record, reuse
 from prosody.workflow import parameters as parameter_cells
 from prosody.workflow.asked import GRACE_S, asked_to_end
 from prosody.workflow.stages import RUN_DIR
-from prosody.workflow.sweep_file import Sweep, shown
-from prosody.workflow.sweep_line import Line
-from prosody.workflow.sweep_point import ANSWER
+from prosody.workflow.sweep.file import Sweep, shown
+from prosody.workflow.sweep.line import Line
+from prosody.workflow.sweep.point import ANSWER
 
 OK, FAILED, INTERRUPTED, NOT_RUN = "ok", "failed", "interrupted", "not run"
 _LOOKED_EVERY_S = 0.1
@@ -144,7 +144,7 @@ class _Process:
         environment.pop(RUN_DIR, None)
         group = {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)} if os.name == "nt" else {}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "prosody.workflow.sweep_point"],
+            [sys.executable, "-m", "prosody.workflow.sweep.point"],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prosody.workflow import chance, code_changes, notebook_changes
 from prosody.workflow.columns import flat, is_number
+from prosody.workflow.compare import chance
+from prosody.workflow.compare import code as code_changes
+from prosody.workflow.compare import notebooks as notebook_changes
 from prosody.workflow.contents import Contents
 
 _OF_A_RUN = re.compile(r"(?:.*/)?([A-Za-z0-9_]+)/\d{8}T\d{6}Z-[0-9a-f]{6}/(.+)")

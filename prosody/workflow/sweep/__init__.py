@@ -1,0 +1,1 @@
+"""Many runs of one notebook: the file that asks for them, their processes, and the table of what they found."""
