@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prosody.errors import ProsodyError
-from prosody.files import read_json
+from prosody.files import read_json, sha256
 from prosody.workflow import record
 
 IDENTICAL, EQUAL, DIFFERENT = "identical", "equal", "different"
@@ -53,9 +53,8 @@ def outputs(first: record.Run, second: record.Run, *, ids: Mapping[str, str] | N
         elif then[path]["sha256"] == now[path]["sha256"]:
             compared.append(Compared(path, IDENTICAL))
         else:
-            compared.append(
-                _compared(path, record.located(path, first.folder), record.located(path, second.folder), swapped)
-            )
+            files = (record.located(path, run.folder) for run in (first, second))
+            compared.append(_compared(path, *files, swapped, then[path]["sha256"]))
     return [*compared, _metrics(first, second, swapped)]
 
 
@@ -75,12 +74,17 @@ def _metrics(first: record.Run, second: record.Run, ids: Mapping[str, str]) -> C
     return _judged("metrics.json", _data(first.metrics, second.metrics, ids), "but for times and memory")
 
 
-def _compared(path: str, then: Path, now: Path, ids: Mapping[str, str]) -> Compared:
-    """Two files of other bytes."""
+def _compared(path: str, then: Path, now: Path, ids: Mapping[str, str], sha256_then: str) -> Compared:
+    """Two files of other bytes. sha256_then: what the first one had when it was made."""
+    from safetensors import SafetensorError
+    from soundfile import LibsndfileError
+
     suffix = Path(path).suffix.lower()
     try:
         if not then.is_file():
             return Compared(path, DIFFERENT, "that of then is gone, and its bytes were others")
+        if sha256(then) != sha256_then:
+            return Compared(path, DIFFERENT, "that of then was changed since, and its bytes were others")
         if suffix == ".json":
             return _judged(path, _data(read_json(then), read_json(now), ids), "but for run ids, times and memory")
         if suffix == ".wav":
@@ -89,7 +93,7 @@ def _compared(path: str, then: Path, now: Path, ids: Mapping[str, str]) -> Compa
             return _weights(path, then, now)
         if suffix in _TEXT:
             return _text(path, then, now, ids)
-    except (ProsodyError, OSError, ValueError) as error:
+    except (ProsodyError, OSError, ValueError, LibsndfileError, SafetensorError) as error:
         return Compared(path, DIFFERENT, f"cannot be compared ({error})")
     sizes = then.stat().st_size, now.stat().st_size
     return Compared(path, DIFFERENT, f"other bytes ({sizes[0]:,} then, {sizes[1]:,} now)")
@@ -154,10 +158,12 @@ def _weights(path: str, then: Path, now: Path) -> Compared:
     a, b = load_file(then), load_file(now)
     if {name: value.shape for name, value in a.items()} != {name: value.shape for name, value in b.items()}:
         return Compared(path, DIFFERENT, "other tensors, or of other shapes")
-    most, name = max((float(np.abs(a[name] - b[name]).max(initial=0.0)), name) for name in a) if a else (0.0, "")
+    apart = {name: float(np.nan_to_num(np.abs(a[name] - b[name]), nan=np.inf).max(initial=0.0)) for name in a}
+    most, name = max(((value, name) for name, value in apart.items()), default=(0.0, ""))
     if most <= WEIGHTS:
         return Compared(path, EQUAL, f"weights within {WEIGHTS:g}")
-    return Compared(path, DIFFERENT, f"weights differ by up to {most:.2g}, most in {name}")
+    how = f"differ by up to {most:.2g}" if math.isfinite(most) else "that are not a number"
+    return Compared(path, DIFFERENT, f"weights {how}, most in {name}")
 
 
 def _text(path: str, then: Path, now: Path, ids: Mapping[str, str]) -> Compared:

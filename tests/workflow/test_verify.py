@@ -74,6 +74,9 @@ X = np.linspace(-0.5, 0.5, 1000).astype(np.float32)
         (as_weights({"w": X}, {"w": X + 1e-6}), "equal", "weights within 1e-05"),
         (as_weights({"w": X, "v": X}, {"w": X, "v": X + 1}), "different", "weights differ by up to 1, most in v"),
         (as_weights({"w": X}, {"v": X}), "different", "other tensors"),
+        (as_weights({"v": X + 1e-6, "w": X}, {"v": X, "w": X * np.nan}), "different", "not a number, most in w"),
+        (as_text("a.safetensors", "x", "y"), "different", "cannot be compared"),
+        (as_text("a.wav", "x", "y"), "different", "cannot be compared"),
     ],
 )
 def test_one_output(runs, pair, verdict, how):
@@ -115,3 +118,11 @@ def test_an_output_that_was_changed_since_is_told_by_its_hash(runs):
     second = a_run(runs, lambda folder, _: (folder / "a.wav").write_bytes(b"2"))
     (first.artifacts / "a.wav").unlink()
     assert verify.outputs(first, second)[0].how == "that of then is gone, and its bytes were others"
+
+
+def test_an_output_of_then_that_was_edited_since_proves_nothing(runs):
+    first = a_run(runs, lambda folder, _: (folder / "a.json").write_text('{"x": 1}'))
+    second = a_run(runs, lambda folder, _: (folder / "a.json").write_text('{"x": 2}'))
+    (first.artifacts / "a.json").write_text('{"x":  2}')
+    found = verify.outputs(first, second)[0]
+    assert (found.verdict, found.how) == (verify.DIFFERENT, "that of then was changed since, and its bytes were others")
