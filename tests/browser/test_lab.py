@@ -153,6 +153,7 @@ def test_the_studio_by_keyboard_alone(page, lab, tmp_path):
     page.locator(".ps-status", has_text="Your words are marked").wait_for()
     assert page.locator(".ps-word").all_inner_texts() == ["We", "walk", "on,", "7", "of", "us."]
     assert page.locator(".ps-slot").nth(1).inner_text() == "<emph>"
+    page.locator(".ps-history button").nth(1).wait_for()  # it comes after the status
     assert page.locator(".ps-history button").count() == 2
     page.locator(".ps-history button").first.focus()
     page.keyboard.press("Enter")
