@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from prosody.errors import ProsodyError
-from prosody.files import write_json
+from prosody.files import telling, write_json
 from prosody.workflow import record, scrub
 from prosody.workflow.asked import Asked, RunFailed
 from prosody.workflow.kernel import Kernel
@@ -19,6 +20,7 @@ from prosody.workflow.progress import Progress, heading_before
 SAVED_EVERY_S = 3
 _SCHEME = "run:"
 _open: dict[str, tuple[Path, Path, Path]] = {}  # papermill's name: what is read, what is told of it, where it is saved
+_unsaved: dict[str, ProsodyError] = {}  # why the last save under that name did not go well
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -52,7 +54,7 @@ def execute(
     if not _open:
         papermill_io.register(_SCHEME, _Notebooks())
     _open[name] = (source, origin or source, folder / "notebook.ipynb")
-    with open(folder / "log.txt", "a", encoding="utf-8", buffering=1) as log:  # each line at once, whatever comes then
+    with _log(folder) as log:
         stream = _Stream(log, progress)
         try:
             papermill.execute_notebook(
@@ -79,6 +81,9 @@ def execute(
             raise RunFailed(line, run=folder.name, tail="", code=1) from None
         finally:
             stream.end()
+            unsaved = _unsaved.pop(name, None)
+    if unsaved is not None:  # the last save: what is there of the notebook is not what ran
+        raise unsaved
 
 
 class _At:
@@ -107,9 +112,11 @@ class _Notebooks:
         notebook["metadata"].get("papermill", {}).update(input_path=record.shown(origin), output_path=target.name)
         try:
             write_json(target, scrub.value(notebook), overwrite=True, indent=1)
-        except ProsodyError:
+            _unsaved.pop(name, None)
+        except ProsodyError as error:
             if not target.exists():  # the next save may go well, but without the first there is nothing
                 raise
+            _unsaved[name] = error
 
     def pretty_path(self, name: str) -> str:
         return name
@@ -130,6 +137,41 @@ def _told(error: Any, folder: Path, cell: int, log: Any) -> RunFailed:
         failed = RunFailed(message, run=folder.name, tail="", code=2)
     log.write(scrub.text(f"{failed}\n{failed.tail}\n"))
     return failed
+
+
+class _Log:
+    """log.txt, each line of it at once, whatever comes then; on a full disk the run goes on without the line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.lacks = path, False
+        with telling(path):
+            self.file = open(path, "a", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: SIM115
+
+    def write(self, text: str) -> None:
+        try:
+            self.file.write(text)
+        except OSError:
+            self.lacks = True
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self.file.flush()
+
+
+@contextmanager
+def _log(folder: Path) -> Iterator[_Log]:
+    """The log of the run in `folder`; status.json says so if it lacks lines."""
+    log = _Log(folder / "log.txt")
+    try:
+        yield log
+    finally:
+        try:
+            log.file.close()
+        except OSError:
+            log.lacks = True
+        if log.lacks:
+            with suppress(ProsodyError):
+                record.write_status(folder, log="lacks lines, for which there was no room on the disk")
 
 
 class _Stream:
