@@ -146,10 +146,21 @@ def write_status(folder: Path, **changes: Any) -> None:
 
 
 def end(folder: Path, state: str, *, code: int | None, **more: Any) -> None:
-    """Write down how a run ended: its state, exit code, end time and duration, and what else there is to say."""
-    ended = datetime.now(UTC)
+    """Write down how a run ended: its state, exit code, end time and duration, and what else there is to say.
+
+    Raises ProsodyError if that cannot be written, or if the run seems ok and its record was taken away meanwhile.
+    """
+    times, lost = _times(folder, datetime.now(UTC)), None
     try:
-        write_status(folder, status=state, exit=code, **_times(folder, ended), **more)
+        path = folder / "status.json"
+        if not path.is_file() or "id" not in read_json(path):
+            more = {"stage": folder.parent.name, "id": folder.name, **more}
+            if state == "ok":
+                lost = ProsodyError(folder, None, "its record was taken away while it ran", "run it anew")
+                state, code, more = "failed", 2, more | {"error": because(lost)["error"]}
+        write_status(folder, status=state, exit=code, **times, **more)
+        if lost:
+            raise lost
     finally:
         alive.end(folder)  # what cannot be written down is not at work any more all the same
 
