@@ -358,6 +358,9 @@ _REMEDIES = {
     errno.EROFS: ("is on a disk that is read-only", "choose another folder"),
     errno.ELOOP: ("is a link that leads to itself", "remove that link"),
     errno.ENAMETOOLONG: ("the name is too long", "give a shorter one"),
+    getattr(errno, "EDQUOT", -1): ("your share of the disk is full", "make room, then run it again"),
+    errno.EFBIG: ("is larger than a file may be here", "choose another disk, or raise `ulimit -f`"),
+    errno.EIO: ("the disk has failed (input/output error)", "choose another disk"),
 }
 
 
@@ -370,5 +373,6 @@ def telling(path: PathLike) -> Iterator[None]:
         number = getattr(error, "errno", None)
         if number == errno.EACCES and os.path.isdir(path):  # how Windows says it
             number = errno.EISDIR
-        what, remedy = _REMEDIES.get(number, (str(error), "check the name and the disk"))
+        said = getattr(error, "strerror", None) or str(error)  # not with the path that str(error) repeats
+        what, remedy = _REMEDIES.get(number, (said, "check the name and the disk"))
         raise ProsodyError(path, None, what, remedy) from error

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from prosody.errors import ProsodyError
-from prosody.files import read_json, sha256, write_json, write_text
-from prosody.workflow import alive, source_code
+from prosody.files import read_json, sha256, telling, write_json, write_text
+from prosody.workflow import alive, scrub, source_code
 from prosody.workflow.install import repository
 from prosody.workflow.machine import machine, packages
 
@@ -103,14 +104,19 @@ def start(
     status = {"status": "running", "stage": stage, "id": name, "how": how, "started": now(), "ended": None}
     if before[:_STAMP] > name[:_STAMP]:  # the clock was set back since: this one is the later all the same
         status["after"] = before
-    write_status(folder, **status, seconds=None, exit=None, **process, **(notes or {}))
+    try:
+        write_status(folder, **status, seconds=None, exit=None, **process, **(notes or {}))
+    except BaseException:
+        alive.end(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # without a status it is nothing
+        raise
     try:
         _write_what_is_known(folder, parameters, clone or repository())
     except KeyboardInterrupt as asked:
         end(folder, "interrupted", code=getattr(asked, "code", 130), reason=getattr(asked, "reason", "Ctrl-C"))
         raise
     except BaseException as error:
-        end(folder, "failed", code=1, error={"name": type(error).__name__, "message": str(error)})
+        end(folder, "failed", **because(error))
         raise
     return folder
 
@@ -118,13 +124,15 @@ def start(
 def _write_what_is_known(folder: Path, parameters: Mapping[str, Any], clone: Path | None) -> None:
     """The files of a run's record that are known before it starts."""
     for inner in ("artifacts", "tb"):
-        (folder / inner).mkdir()
+        with telling(folder / inner):
+            (folder / inner).mkdir()
     write_json(folder / "params.json", plain(parameters))
     for empty in ("inputs", "outputs"):
         write_json(folder / f"{empty}.json", [])
     write_json(folder / "upstream.json", {})
     write_json(folder / "metrics.json", {})
-    (folder / "log.txt").touch()
+    with telling(folder / "log.txt"):
+        (folder / "log.txt").touch()
     write_json(folder / "machine.json", machine())
     write_text(folder / "packages.txt", "".join(f"{line}\n" for line in packages()))
     source_code.write(folder, clone)
@@ -138,10 +146,29 @@ def write_status(folder: Path, **changes: Any) -> None:
 
 
 def end(folder: Path, state: str, *, code: int | None, **more: Any) -> None:
-    """Write down how a run ended: its state, exit code, end time and duration, and what else there is to say."""
-    ended = datetime.now(UTC)
-    write_status(folder, status=state, exit=code, **_times(folder, ended), **more)
-    alive.end(folder)
+    """Write down how a run ended: its state, exit code, end time and duration, and what else there is to say.
+
+    Raises ProsodyError if that cannot be written, or if the run seems ok and its record was taken away meanwhile.
+    """
+    times, lost = _times(folder, datetime.now(UTC)), None
+    try:
+        path = folder / "status.json"
+        if not path.is_file() or "id" not in read_json(path):
+            more = {"stage": folder.parent.name, "id": folder.name, **more}
+            if state == "ok":
+                lost = ProsodyError(folder, None, "its record was taken away while it ran", "run it anew")
+                state, code, more = "failed", 2, more | {"error": because(lost)["error"]}
+        write_status(folder, status=state, exit=code, **times, **more)
+        if lost:
+            raise lost
+    finally:
+        alive.end(folder)  # what cannot be written down is not at work any more all the same
+
+
+def because(error: BaseException) -> dict[str, Any]:
+    """What the status of a run says of an error that is no cell's: its exit code, name and message."""
+    code = 2 if isinstance(error, ProsodyError) else 1
+    return {"code": code, "error": {"name": type(error).__name__, "message": scrub.text(str(error))}}
 
 
 def _times(folder: Path, ended: datetime) -> dict[str, Any]:

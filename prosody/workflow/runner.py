@@ -99,8 +99,7 @@ def _end_badly(folder: Path, error: BaseException, asked: Asked, memory: Mapping
     elif isinstance(error, RunFailed):
         record.end(folder, "failed", code=error.code, **memory)
     else:
-        told = {"name": type(error).__name__, "message": scrub.text(str(error))}
-        record.end(folder, "failed", code=1, error=told, **memory)
+        record.end(folder, "failed", **record.because(error), **memory)
 
 
 def _code_cells(path: Path) -> int:

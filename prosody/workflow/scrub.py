@@ -28,29 +28,48 @@ _IN_BASE64 = 8  # characters from which on a path does not stand in base64 data 
 
 def value(found: Any) -> Any:
     """The same data with those folders and names taken out of every text in it."""
-    return _each(found, text)
+    return _each(found, _without_names())
 
 
 def parameters(given: Any) -> Any:
     """The same values with those folders as a later run finds them again; names stay, since somebody gave them."""
-    return _each(given, folders)
+    return _each(given, _without_folders())
 
 
 def text(found: str) -> str:
     """The same text without those folders and names."""
-    found = folders(found)
-    for pattern, name, short in _names(user(), platform.node()):
-        if name in found or os.name == "nt":
-            found = pattern.sub(short, found)
-    return found
+    return _without_names()(found)
 
 
 def folders(found: str) -> str:
     """The same text without those folders."""
-    for pattern, name, short in _folders(str(repository() or Path.cwd()), str(Path.home())):
-        if name in found:
-            found = pattern.sub(lambda match, short=short: match[1] + short, found)
-    return found
+    return _without_folders()(found)
+
+
+def _without_names() -> Callable[[str], str]:
+    """What takes folders and names out of a text. Which, is looked up once: a notebook may hold 100,000 lines."""
+    out, known = _without_folders(), _names(user(), platform.node())
+
+    def change(found: str) -> str:
+        found = out(found)
+        for pattern, name, short in known:
+            if name in found or os.name == "nt":
+                found = pattern.sub(short, found)
+        return found
+
+    return change
+
+
+def _without_folders() -> Callable[[str], str]:
+    known = _folders(str(repository() or Path.cwd()), str(Path.home()))
+
+    def change(found: str) -> str:
+        for pattern, name, short in known:
+            if name in found:
+                found = pattern.sub(lambda match, short=short: match[1] + short, found)
+        return found
+
+    return change
 
 
 def user() -> str:

@@ -127,9 +127,15 @@ class Stage:
         return [run.artifacts / FOLDER for run in cut_short(others)]
 
     def output(self, path: str | os.PathLike[str]) -> Path:
-        """A file that this stage writes, for outputs.json. A relative path lies in the artifacts, which all go in."""
+        """A file that this stage writes, for outputs.json. A relative path lies in the artifacts, which all go in.
+
+        Raises ProsodyError if its folder cannot be made.
+        """
+        from prosody.files import telling
+
         target = self.artifacts / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        with telling(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
         self._outputs.append(target)
         return target
 

@@ -77,9 +77,10 @@ def take_in(path: Path, runs: Path) -> tuple[Path, bool]:
         try:
             with files.telling(runs):
                 unpacked.mkdir(parents=True)
-            for entry in told["files"]:
-                _unpack(source, entry, unpacked)
-            _check_record(source, told, unpacked)
+            with files.named(unpacked, target):
+                for entry in told["files"]:
+                    _unpack(source, entry, unpacked)
+                _check_record(source, told, unpacked)
             with files.telling(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 unpacked.rename(target)
@@ -209,7 +210,8 @@ def _check_record(source: _Source, told: Mapping[str, Any], folder: Path) -> Non
             what = "is not what the run made, as outputs.json has it"
             raise ProsodyError(source.path, entry["path"], what, _REMEDY)
     for inner in ("artifacts", "tb"):
-        (folder / inner).mkdir(exist_ok=True)
+        with files.telling(folder / inner):
+            (folder / inner).mkdir(exist_ok=True)
     if status["status"] == "running":  # not here, and who knows how it went on there
         files.write_json(folder / "status.json", {**status, "status": "killed"}, overwrite=True)
 
