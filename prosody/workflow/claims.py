@@ -19,6 +19,7 @@ from typing import Any
 
 from prosody import files
 from prosody.errors import ProsodyError
+from prosody.workflow import alive
 
 _CLAIMED, _BY = ".claimed", ".by"  # a locked file can't be read on Windows: who holds it is told by a second one
 _LONGEST_NAME = 200  # bytes, so that a hidden name has room beside it
@@ -121,19 +122,7 @@ def _let_go(claim: _Claim) -> None:
     _held.remove(claim)
     if claim.pid != os.getpid():  # a child that was forked from the run's process
         return
-    gone = [claim.file.with_name(claim.file.name + _BY), claim.file]
-    if os.name == "posix":  # elsewhere a file that is open stays
-        _remove(gone)
-    with suppress(OSError):
-        claim.lock.release(force=True)
-    if os.name != "posix":
-        _remove(gone)
-
-
-def _remove(paths: list[Path]) -> None:
-    for path in paths:
-        with suppress(OSError):  # another has it by now
-            path.unlink(missing_ok=True)
+    alive.let_go(claim.lock, [claim.file.with_name(claim.file.name + _BY), claim.file])
 
 
 @atexit.register

@@ -17,6 +17,8 @@ from prosody.workflow.kernel import Kernel
 from prosody.workflow.progress import Progress, heading_before
 
 SAVED_EVERY_S = 3
+_STARTS_WITHIN_S = 300  # a kernel, of many that start at once
+_STARTS, _DIED = 5, "Kernel died before replying"
 _SCHEME = "run:"
 _open: dict[str, tuple[Path, Path, Path]] = {}  # papermill's name: what is read, what is told of it, where it is saved
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -38,7 +40,6 @@ def execute(
     Raises RunFailed for a cell that fails or a process that dies, RunInterrupted if it was asked to end. What the
     notebook started is ended in any case.
     """
-    import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
     from papermill.iorw import papermill_io
@@ -55,20 +56,7 @@ def execute(
     with open(folder / "log.txt", "a", encoding="utf-8", buffering=1) as log:  # each line at once, whatever comes then
         stream = _Stream(log, progress)
         try:
-            papermill.execute_notebook(
-                name,
-                name,
-                parameters=dict(parameters),
-                kernel_name="python3",
-                language="python",
-                progress_bar=False,
-                autosave_cell_every=SAVED_EVERY_S,
-                stdout_file=stream,
-                stderr_file=stream,
-                kernel_manager_class=kernel,
-                on_cell_start=at.cell_starts,
-                on_notebook_start=at.notebook_starts,
-            )
+            _run(name, parameters, kernel, stream, at, asked)
         except PapermillExecutionError as error:
             if error.ename == "KeyboardInterrupt":
                 raise asked.interrupted() from None
@@ -79,6 +67,38 @@ def execute(
             raise RunFailed(line, run=folder.name, tail="", code=1) from None
         finally:
             stream.end()
+
+
+def _run(
+    name: str, parameters: Mapping[str, Any], kernel: type[Kernel], stream: _Stream, at: _At, asked: Asked
+) -> None:
+    """Have papermill do it. A kernel that dies before any cell has run is started again.
+
+    Its ports are chosen here and opened there, a second later: where many runs start at once, another may be faster.
+    """
+    import papermill
+
+    for left in reversed(range(_STARTS)):
+        try:
+            papermill.execute_notebook(
+                name,
+                name,
+                parameters=dict(parameters),
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                autosave_cell_every=SAVED_EVERY_S,
+                start_timeout=_STARTS_WITHIN_S,
+                stdout_file=stream,
+                stderr_file=stream,
+                kernel_manager_class=kernel,
+                on_cell_start=at.cell_starts,
+                on_notebook_start=at.notebook_starts,
+            )
+            return
+        except RuntimeError as error:
+            if at.cell or asked.by or not left or not str(error).startswith(_DIED):
+                raise
 
 
 class _At:
