@@ -110,7 +110,7 @@ class Stage:
         """Checkpoints of runs of this stage that this one may go on from, the latest first; None: start anew.
 
         given: "auto" for those that were cut short since the last one that went well, "never", or a run's id.
-        Raises ProsodyError if there is no such run.
+        Raises ProsodyError if there is no such run, or it is at work.
         """
         from prosody.lm.state import FOLDER
         from prosody.workflow import record
@@ -123,6 +123,9 @@ class Stage:
             if len(found) != 1:
                 what = f"{len(found) or 'no'} runs of {self.name} begin with {given!r}"
                 raise ProsodyError(None, "resume", what, "give auto, never, or a run's id")
+            if found[0].state == "running":  # it would take its checkpoints away under our hands
+                what = f"run {found[0].id} of {self.name} is at work"
+                raise ProsodyError(None, "resume", what, "wait until it has ended, or stop it")
             return [found[0].artifacts / FOLDER]
         return [run.artifacts / FOLDER for run in cut_short(others)]
 
