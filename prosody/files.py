@@ -13,6 +13,7 @@ import math
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,8 @@ from typing import Any
 from prosody.errors import ProsodyError
 
 PathLike = str | os.PathLike[str]
+_WAITS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+_HELD_OPEN = (5, 32)  # of Windows: access denied, sharing violation
 _DEEPEST = 100  # lists and objects in each other
 
 
@@ -41,11 +44,28 @@ def new_path(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
         with telling(path):
             _sync(temporary)
             _refuse_existing(path, overwrite)  # it may have appeared in the meantime
-            os.replace(temporary, path)
+            _rename(temporary, path, overwrite)
             _sync_folder(path.parent)
     finally:
         with suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)
+
+
+def _rename(temporary: Path, path: Path, overwrite: bool) -> None:
+    """Give a file its name; of two processes that do so unasked to overwrite, one alone gets it."""
+    if not overwrite:
+        try:
+            (os.rename if os.name == "nt" else os.link)(temporary, path)  # neither takes the place of what is there
+            return
+        except OSError:  # it has appeared; or a file system without hard links
+            _refuse_existing(path, overwrite)
+    for wait_s in (*_WAITS_S, None):
+        try:
+            return os.replace(temporary, path)
+        except PermissionError as error:  # on Windows while somebody reads it, which is over in a moment
+            if wait_s is None or getattr(error, "winerror", None) not in _HELD_OPEN:
+                raise
+            time.sleep(wait_s)
 
 
 @contextmanager
@@ -115,6 +135,7 @@ def new_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
                 if written.is_file():
                     _sync(written)
             _sync_folder(temporary)
+            _refuse_existing_folder(path, overwrite)  # it may have appeared in the meantime
             _exchange(temporary, path)
             _sync_folder(path.parent)
     finally:

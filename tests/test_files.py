@@ -1,6 +1,8 @@
 import hashlib
 import os
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -44,6 +46,65 @@ def test_refuses_a_folder_even_when_overwriting(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name here")
+def test_of_many_who_write_one_new_file_at_once_one_wins_and_the_others_are_told(tmp_path):
+    together = threading.Barrier(8)
+
+    def tries(k):
+        try:
+            with files.new_path(tmp_path / "a.txt") as temporary:
+                temporary.write_text(str(k) * 1000)
+                together.wait()
+        except ProsodyError as error:
+            return str(error)
+        return k
+
+    for _ in range(5):
+        with ThreadPoolExecutor(8) as pool:
+            ends = list(pool.map(tries, range(8)))
+        (won,) = [end for end in ends if isinstance(end, int)]
+        assert (tmp_path / "a.txt").read_text() == str(won) * 1000
+        assert all("a.txt: already exists" in end for end in ends if end != won)
+        assert names(tmp_path) == ["a.txt"]
+        (tmp_path / "a.txt").unlink()
+
+
+def test_a_folder_that_appears_while_another_is_filled_stays(tmp_path):
+    with pytest.raises(ProsodyError, match="one: already exists"), files.new_folder(tmp_path / "one") as second:
+        (second / "b.txt").write_text("second")
+        with files.new_folder(tmp_path / "one") as first:
+            (first / "a.txt").write_text("first")
+    assert names(tmp_path) == ["one"]
+    assert names(tmp_path / "one") == ["a.txt"]
+
+
+def test_without_hard_links_a_file_is_written_all_the_same(tmp_path, monkeypatch):
+    def refuse(*args):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse, raising=False)
+    files.write_text(tmp_path / "a.txt", "x")
+    assert names(tmp_path) == ["a.txt"]
+    with pytest.raises(ProsodyError, match="already exists"):
+        files.write_text(tmp_path / "a.txt", "y")
+
+
+def test_a_file_that_somebody_reads_on_windows_is_replaced_a_moment_later(tmp_path, monkeypatch):
+    replace, refused = os.replace, []
+
+    def held(old, new):
+        if len(refused) < 3:
+            error = PermissionError(13, "Access is denied")
+            error.winerror = 5
+            refused.append(error)
+            raise error
+        replace(old, new)
+
+    (tmp_path / "a.txt").write_text("x")
+    monkeypatch.setattr(os, "replace", held)
+    files.write_text(tmp_path / "a.txt", "y", overwrite=True)
+    assert (len(refused), files.read_text(tmp_path / "a.txt")) == (3, "y")
+
+
 def test_never_replaces_what_is_no_ordinary_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     (tmp_path / "link.wav").symlink_to(tmp_path / "pipe.wav")

@@ -93,12 +93,14 @@ def _print(asked: Sweep, points: list[Point], summary: str | None, arguments: Na
     from prosody.workflow import export_table, record
     from prosody.workflow.sweep import table as sweep_table
 
-    told = [point.told() for point in points]
-    table = sweep_table.rows(told, stage=asked.stage, metric=asked.metric, runs=record.runs_folder())
+    told, runs = [point.told() for point in points], record.runs_folder()
+    table = sweep_table.rows(told, stage=asked.stage, metric=asked.metric, runs=runs)
     if arguments.json:
         found = sweep_table.figures(table, metric=asked.metric, goal=asked.goal)
         shown = [{key: value for key, value in vars(row).items() if key != "figures"} for row in table]
         print_json(record.plain({**found, "stage": asked.stage, "summary": summary, "points": shown}))
+        if mixed := sweep_table.mixed(table):
+            tell(mixed)
         return
     names, rows = sweep_table.cells(table, metric=asked.metric)
     print(export_table.as_text(names[:-1], [row[:-1] for row in rows]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,7 @@ def end(folder: Path) -> None:
     """The record in `folder` is complete."""
     lock = _held.pop(folder.resolve(), None)
     if lock is not None:
-        lock.release(force=True)
-        with suppress(OSError):
-            (folder / LOCK).unlink(missing_ok=True)
+        let_go(lock, [folder / LOCK])
 
 
 def is_alive(folder: Path, status: Mapping[str, Any]) -> bool:
@@ -70,8 +68,28 @@ def _is_locked(path: Path) -> bool:
         lock.acquire()
     except (Timeout, OSError, NotImplementedError):  # not to be written: another user's, and maybe alive
         return True
-    lock.release(force=True)
+    let_go(lock, [path])  # it was left by a death, or the run ended just now and this made the file anew
     return False
+
+
+def let_go(lock: Any, paths: Sequence[Path]) -> None:
+    """Give a lock back, and take its file and what lies beside it away. paths: of these, the locked file last.
+
+    It goes while the lock is held: whoever had it open then sees that it is gone. On Windows a file that is open stays,
+    and one that another has locked in between stays, too.
+    """
+    if os.name == "posix":
+        _remove(paths)
+    with suppress(OSError):
+        lock.release(force=True)
+    if os.name != "posix":
+        _remove(paths)
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _is_there(pid: Any, started: Any) -> bool:

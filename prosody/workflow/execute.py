@@ -22,6 +22,8 @@ SAVED_EVERY_S = 3
 _SAVING_SHARE = 0.1  # of the time at most, whatever the notebook holds
 _OUTPUT_COMES_WITHIN_S = 30.0  # once a cell has ended; Jupyter's own 4 s are too few for 100,000 lines
 _LONGEST_MESSAGE, _LONGEST_LINE = 10_000, 1000  # characters of an error that are told
+_STARTS_WITHIN_S = 300  # a kernel, of many that start at once
+_STARTS, _DIED = 5, "Kernel died before replying"
 _SCHEME = "run:"
 _open: dict[str, _Saved] = {}  # by the name that papermill gets
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -60,7 +62,7 @@ def execute(
     with _log(folder) as log:
         stream = _Stream(log, progress)
         try:
-            _run(name, parameters, kernel, at, stream)
+            _run(name, parameters, kernel, stream, at, asked)
         except PapermillExecutionError as error:
             if error.ename == "KeyboardInterrupt":
                 raise asked.interrupted() from None
@@ -79,25 +81,38 @@ def execute(
         raise saved.trouble
 
 
-def _run(name: str, parameters: Mapping[str, Any], kernel: type[Kernel], at: _At, stream: _Stream) -> None:
-    """Have papermill execute and save the notebook that `_open` knows by this name."""
+def _run(
+    name: str, parameters: Mapping[str, Any], kernel: type[Kernel], stream: _Stream, at: _At, asked: Asked
+) -> None:
+    """Have papermill execute and save the notebook that `_open` knows by this name.
+
+    A kernel that dies before any cell has run is started again: its ports are chosen here and opened there, a second
+    later, and where many runs start at once, another may be faster.
+    """
     import papermill
 
-    papermill.execute_notebook(
-        name,
-        name,
-        parameters=dict(parameters),
-        kernel_name="python3",
-        language="python",
-        progress_bar=False,
-        autosave_cell_every=SAVED_EVERY_S,
-        iopub_timeout=_OUTPUT_COMES_WITHIN_S,
-        stdout_file=stream,
-        stderr_file=stream,
-        kernel_manager_class=kernel,
-        on_cell_start=at.cell_starts,
-        on_notebook_start=at.notebook_starts,
-    )
+    for left in reversed(range(_STARTS)):
+        try:
+            papermill.execute_notebook(
+                name,
+                name,
+                parameters=dict(parameters),
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                autosave_cell_every=SAVED_EVERY_S,
+                start_timeout=_STARTS_WITHIN_S,
+                iopub_timeout=_OUTPUT_COMES_WITHIN_S,
+                stdout_file=stream,
+                stderr_file=stream,
+                kernel_manager_class=kernel,
+                on_cell_start=at.cell_starts,
+                on_notebook_start=at.notebook_starts,
+            )
+            return
+        except RuntimeError as error:
+            if at.cell or asked.by or not left or not str(error).startswith(_DIED):
+                raise
 
 
 class _At:

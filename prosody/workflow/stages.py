@@ -110,7 +110,7 @@ class Stage:
         """Checkpoints of runs of this stage that this one may go on from, the latest first; None: start anew.
 
         given: "auto" for those that were cut short since the last one that went well, "never", or a run's id.
-        Raises ProsodyError if there is no such run.
+        Raises ProsodyError if there is no such run, or it is at work.
         """
         from prosody.lm.state import FOLDER
         from prosody.workflow import record
@@ -123,32 +123,44 @@ class Stage:
             if len(found) != 1:
                 what = f"{len(found) or 'no'} runs of {self.name} begin with {given!r}"
                 raise ProsodyError(None, "resume", what, "give auto, never, or a run's id")
+            if found[0].state == "running":  # it would take its checkpoints away under our hands
+                what = f"run {found[0].id} of {self.name} is at work"
+                raise ProsodyError(None, "resume", what, "wait until it has ended, or stop it")
             return [found[0].artifacts / FOLDER]
         return [run.artifacts / FOLDER for run in cut_short(others)]
 
     def output(self, path: str | os.PathLike[str]) -> Path:
         """A file that this stage writes, for outputs.json. A relative path lies in the artifacts, which all go in.
 
-        Raises ProsodyError if its folder cannot be made.
+        One outside the run's folder is this run's until it ends. Raises ProsodyError if another run that is at work
+        writes there, or its folder can't be made or written to.
         """
         from prosody.files import telling
+        from prosody.workflow import claims
 
         target = self.artifacts / path
         with telling(target):
             target.parent.mkdir(parents=True, exist_ok=True)
+        if not self._has(target):
+            claims.take(target, self.folder)
         self._outputs.append(target)
         return target
+
+    def _has(self, path: Path) -> bool:
+        """Whether a file lies in this run's folder, whatever links lead there."""
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.folder))
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """The stage is done: write its metrics and the hashes of all it made. In JupyterLab the run is now ok."""
         from prosody.files import write_json
-        from prosody.workflow import open_notebook, record, scrub
+        from prosody.workflow import claims, open_notebook, record, scrub
 
         written = record.described(self.artifacts, self.folder)
-        outside = [path for path in self._outputs if not path.is_relative_to(self.artifacts) and path.exists()]
+        outside = [path for path in dict.fromkeys(self._outputs) if not self._has(path) and path.exists()]
         written += [entry for path in outside for entry in record.described(path, self.folder)]
         write_json(self.folder / "outputs.json", written, overwrite=True)
         write_json(self.folder / "metrics.json", scrub.parameters(record.plain(metrics)), overwrite=True)
+        claims.release(self.folder)
         if not self.headless:
             record.end(self.folder, "ok", code=0)
             open_notebook.follow(self.folder)
@@ -173,13 +185,14 @@ def stage(name: str, parameters: Mapping[str, Any] | None = None) -> Stage:
     """
     if given := os.environ.get(RUN_DIR):
         return Stage(name, Path(given), headless=True)
-    from prosody.workflow import open_notebook, record, scrub
+    from prosody.workflow import claims, open_notebook, record, scrub
     from prosody.workflow.notebooks import notebook_of
     from prosody.workflow.parameters import of_notebook
 
     known = [parameter.name for parameter in of_notebook(notebook_of(name))]
     recorded = {key: parameters[key] for key in known if key in (parameters or {})}
     if before := _open_in_lab.get(name):  # Run All once more, before the last one had finished
+        claims.release(before)
         with suppress(ProsodyError):
             record.end(before, "interrupted", code=130)
     open_notebook.leave(name)

@@ -1,11 +1,17 @@
+import itertools
 import json
 import os
 import platform
 import re
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
+import filelock
 import numpy as np
 import pytest
 
@@ -33,6 +39,42 @@ def test_a_new_run_has_every_file_and_is_running(runs):
     assert (run.state, run.stage, run.id) == ("running", "segment", folder.name)
     assert run.status["pid"] == os.getpid()
     assert json.loads((folder / "params.json").read_text()) == {"epochs": 3}
+
+
+def test_many_runs_that_start_in_one_second_get_ids_of_their_own(runs, monkeypatch):
+    monkeypatch.setattr(record, "machine", dict)  # (slow, and the same for all)
+    monkeypatch.setattr(record, "packages", list)
+    monkeypatch.setattr(record.source_code, "write", lambda folder, clone: None)
+    drawn, together = itertools.count(), threading.Barrier(20)
+    monkeypatch.setattr(record, "datetime", SimpleNamespace(now=lambda zone: datetime(2026, 11, 28, tzinfo=zone)))
+    monkeypatch.setattr(record.secrets, "token_hex", lambda n: f"{next(drawn) // 7:06x}")  # seven at a time collide
+
+    def start(k: int) -> Path:
+        together.wait()
+        return record.start("tiny", {"k": k}, runs=runs, how="headless")
+
+    with ThreadPoolExecutor(20) as pool:
+        folders = list(pool.map(start, range(20)))
+    assert next(drawn) > 100  # so many were refused
+    assert len(set(folders)) == 20
+    for k, folder in enumerate(folders):
+        assert json.loads((folder / "params.json").read_text()) == {"k": k}
+        assert record.read(folder).status["id"] == folder.name
+    assert sorted(path.name for path in (runs / "tiny").iterdir()) == sorted(folder.name for folder in folders)
+
+
+def test_who_looks_when_a_run_ends_leaves_no_lock_behind(runs, monkeypatch):
+    folder = a_run(runs, state="running")
+    acquire = filelock.FileLock.acquire
+
+    def end_first(self, *args, **options):  # the run ends after it was seen to be running, before its lock is tried
+        monkeypatch.undo()
+        record.end(folder, "ok", code=0)
+        return acquire(self, *args, **options)
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", end_first)
+    assert record.read(folder).state == "ok"
+    assert not (folder / ".alive").exists()
 
 
 def test_the_end_is_written_down(runs):

@@ -2,11 +2,13 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
+from jupyter_client.connect import LocalPortCache
 
 from prosody.errors import ProsodyError
 from prosody.workflow import record, runner
@@ -128,6 +130,21 @@ def test_a_run_that_is_ended_from_outside_says_so(notebook, runs, number, state)
         assert process.returncode == 130
         assert rest.strip().splitlines()[-1] == "prosody: interrupted"
         assert "KeyboardInterrupt" in (run.folder / "notebook.ipynb").read_text()
+
+
+def test_a_kernel_whose_port_was_taken_meanwhile_is_started_again(notebook, runs, monkeypatch):
+    find, given = LocalPortCache.find_available_port, []
+    with socket.create_server(("127.0.0.1", 0)) as another:
+
+        def taken_at_first(self, ip):
+            given.append(find(self, ip) if given else another.getsockname()[1])
+            return given[-1]
+
+        monkeypatch.setattr(LocalPortCache, "find_available_port", taken_at_first)
+        run = runner.run_notebook(notebook('print("done")'), progress=quiet())
+    assert len(given) == 10  # five ports, twice
+    assert record.read(runs / "segment" / run).state == "ok"
+    assert "done" in (runs / "segment" / run / "log.txt").read_text()
 
 
 def test_bars_that_redraw_themselves_are_logged_once(notebook, runs):

@@ -147,3 +147,14 @@ def test_a_stage_goes_on_from_runs_cut_short_since_the_last_that_went_well(runs)
     for wrong in ("20990101", "nothing"):
         with pytest.raises(ProsodyError, match=f"resume: no runs of train begin with '{wrong}' — give auto, never, or"):
             run.checkpoints(wrong)
+
+
+def test_a_stage_goes_on_from_no_run_that_is_at_work(runs):
+    cut = train_run(runs, "killed")
+    at_work = record.start("train", {}, runs=runs, how="headless")
+    run = workflow.stage("train", {})
+    assert run.checkpoints() == [cut / "artifacts" / "checkpoints"]
+    with pytest.raises(ProsodyError, match=f"resume: run {at_work.name} of train is at work — wait until it has ended"):
+        run.checkpoints(at_work.name)
+    record.end(at_work, "interrupted", code=130)
+    assert run.checkpoints(at_work.name) == [at_work / "artifacts" / "checkpoints"]

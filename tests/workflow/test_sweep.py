@@ -127,6 +127,31 @@ def test_ctrl_c_ends_what_runs_in_good_order(write, runs):
     assert (run.state, run.status["reason"]) == ("interrupted", "Ctrl-C")
 
 
+EDITS = """\
+from prosody import workflow
+from prosody.workflow import record
+run = workflow.stage("tiny", {})
+if seed == 1:  # somebody saves the open notebook while this point is at work
+    path = record.runs_folder().parent / "tiny.ipynb"
+    path.write_text(path.read_text(encoding="utf-8").replace("better = 0", "better = 5"), encoding="utf-8")
+better = 0
+run.finish({"score": seed + better})
+"""
+
+
+def test_points_that_ran_other_code_are_told(notebook, runs, tmp_path, capsys):
+    notebook(EDITS, name="tiny.ipynb", parameters="seed: int = 0\n")
+    path = tmp_path / "sweep.yaml"
+    path.write_text("notebook: tiny.ipynb\nmetric: score\ngrid: {seed: [0, 1, 2]}\n")
+    assert main(["sweep", str(path)]) == 0
+    line = "points 1–2 ran other code than 3: the notebook or the package was edited meanwhile"
+    assert line in capsys.readouterr().err
+    summary = record.runs(runs, "sweep")[-1]
+    assert summary.metrics["codes"] == 2
+    assert line in (summary.folder / "notebook.ipynb").read_text(encoding="utf-8")
+    assert [run.metrics["score"] for run in record.runs(runs, "tiny")] == [0, 1, 7]
+
+
 def test_nothing_runs_where_there_is_nothing_to_start_from(notebook, runs, tmp_path):
     notebook(WORK, name="tiny.ipynb", parameters=PARAMETERS)
     path = tmp_path / "sweep.yaml"
@@ -177,3 +202,21 @@ def test_a_nested_metric_and_one_that_nobody_has(trained, runs):
     assert "no point has a figure 'f2'; there are: f1.<emph>, score" in sweep_table.headline(
         none, metric="f2", goal="max"
     )
+
+
+def test_which_points_ran_which_code(runs):
+    points = []
+    for k, package in enumerate("aabacxa"):
+        folder = record.start("tiny", {}, runs=runs, how="headless")
+        cells = {"cells": [{"cell_type": "code", "source": "x = 1", "metadata": {}, "outputs": [k]}]}
+        (folder / "notebook.ipynb").write_text(json.dumps(cells))
+        (folder / "git.json").write_text(json.dumps({"package_sha256": package}) if package != "x" else "{}")
+        record.end(folder, "ok", code=0)
+        points.append(point(folder.name, rate=k))
+    rows = sweep_table.rows([*points, point(None, state="failed", rate=9)], stage="tiny", metric="", runs=runs)
+    told = "points 1–2, 4, 7 ran other code than 3, and other code than these 5: the notebook or the package was edited"
+    assert sweep_table.mixed(rows).startswith(told)
+    assert sweep_table.figures(rows, metric="", goal="max")["codes"] == 3
+    same = [row for row in rows if row.number in (1, 2, 4, 6, 7, 8)]
+    assert sweep_table.mixed(same) == ""
+    assert "other code" not in sweep_table.headline(same, metric="", goal="max")

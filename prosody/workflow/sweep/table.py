@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import statistics
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from prosody.errors import ProsodyError
-from prosody.workflow import columns, export_table, record
+from prosody.files import read_json
+from prosody.workflow import columns, export_table, record, source_text
 
 OK = "ok"
 SEED = "seed"
@@ -22,7 +24,10 @@ _AFTER = ("seconds", "run", "state", "error")
 
 @dataclass(frozen=True)
 class Row:
-    """A point and what came of it. value: its metric, None where there is none; figures: all it has, by dotted name."""
+    """A point and what came of it. value: its metric, None where there is none; figures: all it has, by dotted name.
+
+    code: a hash of the package and the notebook's text as its run had them; None where that is not known.
+    """
 
     number: int
     values: Mapping[str, Any]
@@ -32,6 +37,7 @@ class Row:
     seconds: float | None
     error: str | None
     figures: Mapping[str, Any]
+    code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,18 +67,57 @@ def rows(points: Sequence[Mapping[str, Any]], *, stage: str, metric: str, runs: 
     for number, point in enumerate(points, 1):
         status: Mapping[str, Any] = {}
         figures: dict[str, Any] = {}
+        code = None
         if point.get("run"):
             with suppress(ProsodyError):
                 run = record.read(runs / stage / point["run"])
-                status, figures = run.status, columns.flat(run.metrics)
+                status, figures, code = run.status, columns.flat(run.metrics), _code(run.folder)
         state = str(status.get("status") or point["state"])
         value = figures.get(metric) if state == OK else None
         value = value if columns.is_number(value) and math.isfinite(value) else None
         seconds = status.get("seconds")
         seconds = seconds if columns.is_number(seconds) else None
         error = None if state == OK else point.get("error")
-        found.append(Row(number, point["values"], point.get("run"), state, value, seconds, error, figures))
+        found.append(Row(number, point["values"], point.get("run"), state, value, seconds, error, figures, code))
     return found
+
+
+def _code(run: Path) -> str | None:
+    """What a run's record says of the code that it ran."""
+    try:
+        package = read_json(run / "git.json")["package_sha256"]
+        text = source_text.text_sha256(read_json(run / "notebook.ipynb"))
+    except (ProsodyError, KeyError, TypeError, AttributeError, ValueError):
+        return None
+    return hashlib.sha256(f"{package} {text}".encode()).hexdigest()
+
+
+def mixed(table: Sequence[Row]) -> str:
+    """That not all points ran the same code, in a line; empty if they did.
+
+    Each is a run that begins later than the one before: what is edited meanwhile is other code from there on.
+    """
+    parts: dict[str, list[int]] = {}
+    for row in table:
+        if row.code is not None:
+            parts.setdefault(row.code, []).append(row.number)
+    if len(parts) < 2:
+        return ""
+    first, *others = (_ranges(numbers) for numbers in parts.values())
+    than = " than ".join([f"points {first} ran other code", *others[:1]])
+    more = "".join(f", and other code than these {numbers}" for numbers in others[1:])
+    return f"{than}{more}: the notebook or the package was edited meanwhile; the same command runs them anew"
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers in words: 1–3, 5."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]}–{part[-1]}" for part in parts)
 
 
 def varied(table: Sequence[Row]) -> list[str]:
@@ -114,6 +159,7 @@ def figures(table: Sequence[Row], *, metric: str, goal: str) -> dict[str, Any]:
         "best_seeds": len(found.rows) if found else 0,
         "best_run": choose(found.rows, key=lambda row: row.value).run if found else None,
         "spread_over_seeds": noise(table),
+        "codes": len({row.code for row in table} - {None}),
     }
 
 
@@ -135,7 +181,7 @@ def write_csv(path: Path, table: Sequence[Row], *, metric: str) -> None:
 
 
 def headline(table: Sequence[Row], *, metric: str, goal: str) -> str:
-    """What the sweep found, in a line or two."""
+    """What the sweep found, in a line or two, and whether its points are of one code."""
     failed = sum(row.state != OK for row in table)
     lines = [f"{len(table)} points, {failed} failed"]
     found, wide = best(table, goal=goal), noise(table)
@@ -151,6 +197,8 @@ def headline(table: Sequence[Row], *, metric: str, goal: str) -> str:
         lines.append(f"another seed alone moves it by up to {wide:.4g}: what differs by less may be chance")
     elif found is not None:
         lines.append("each setting was run once: how much chance does is not known (give several seeds)")
+    if told := mixed(table):
+        lines.append(told)
     return "\n".join(lines)
 
 
