@@ -16,8 +16,8 @@ _PATIENCE_S = 10.0
 
 def packages() -> list[str]:
     """Everything installed here, as `name==version`, sorted."""
-    found = {f"{d.metadata['Name']}=={d.version}" for d in metadata.distributions() if d.metadata["Name"]}
-    return sorted(found, key=str.lower)
+    told = [one.metadata for one in metadata.distributions()]  # read once each: asking again parses the text again
+    return sorted({f"{one['Name']}=={one['Version']}" for one in told if one["Name"]}, key=str.lower)
 
 
 def machine() -> dict[str, Any]:

@@ -131,3 +131,18 @@ def test_the_benchmark_of_listing_measures_what_it_says(tmp_path):
     told = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert told["runs"] == 20 and all(0 < one["median_s"] < 60 for one in told["measures"].values())
     assert "list (`runs`)" in done.stdout and "20 runs" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_the_record_measures_what_it_says(tmp_path):
+    script = Path(__file__).resolve().parents[1] / "benchmarks" / "record.py"
+    words = [sys.executable, str(script), "--times", "1", "--json", str(tmp_path / "out.json")]
+    environment = {**os.environ, "PYTHONPATH": str(script.parents[2])}
+    done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", env=environment)
+    assert done.returncode in (0, 1), done.stderr  # 1: a bar is missed, as on a machine that others use
+    told = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    clean, changed = told["clean"], told["changed"]
+    assert told["papermill alone"]["s"] > 0.1 and clean["s"] > 0.1
+    assert "dirty.patch" not in clean["files"] and changed["files"]["dirty.patch"] > 10_000
+    assert clean["bytes"] == sum(clean["files"].values()) < changed["bytes"] < 1_000_000
+    assert "papermill alone" in done.stdout and "recorded, changed clone" in done.stdout
