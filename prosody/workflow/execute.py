@@ -15,6 +15,7 @@ from prosody.errors import ProsodyError
 from prosody.files import telling, write_json
 from prosody.workflow import record, scrub
 from prosody.workflow.asked import Asked, RunFailed
+from prosody.workflow.imports import without_grammar_of_urls
 from prosody.workflow.kernel import Kernel
 from prosody.workflow.progress import Progress, heading_before
 
@@ -45,9 +46,10 @@ def execute(
     Raises RunFailed for a cell that fails or a process that dies, RunInterrupted if it was asked to end. What the
     notebook started is ended in any case.
     """
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-    from papermill.iorw import papermill_io
+    with without_grammar_of_urls():
+        from nbclient.exceptions import CellTimeoutError, DeadKernelError
+        from papermill.exceptions import PapermillExecutionError
+        from papermill.iorw import papermill_io
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it would say, we say
     asked.kernel = kernel

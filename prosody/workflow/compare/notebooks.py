@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from prosody.workflow.imports import without_grammar_of_urls
+
 _INJECTED = "injected-parameters"
 
 
@@ -42,7 +44,8 @@ def compare(a: Mapping[str, Any] | None, b: Mapping[str, Any] | None) -> list[Ce
     before, after = sources(a), sources(b)
     if before == after:
         return []
-    from nbdime import diff_notebooks
+    with without_grammar_of_urls():
+        from nbdime import diff_notebooks
 
     ops = next((op.diff for op in diff_notebooks(_notebook(before), _notebook(after)) if op.key == "cells"), [])
     found: list[Cell] = []
