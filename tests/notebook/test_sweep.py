@@ -1,4 +1,4 @@
-"""The pictures of a sweep: what lies over a parameter, what a line stands for, points without a figure, hostile names."""
+"""Pictures of a sweep: what lies over a parameter, what a line stands for, points without figures, hostile names."""
 
 from __future__ import annotations
 
