@@ -141,7 +141,7 @@ def fidelities(heard):
 
 
 def made_by_a_sweep(folder):
-    """A recording, cut, prepared, trained by six points of a sweep, of which one failed; the recording changed since."""
+    """A recording, cut, prepared, trained by six points of a sweep; one failed, and the recording changed since."""
     (folder / "talk.wav").write_bytes(b"sound")
     cut = make(folder / "runs", "segment", 1, reads=[folder / "talk.wav"])
     ready = make(folder / "runs", "prepare", 2, of=[cut])
