@@ -186,16 +186,6 @@ class TestAtWork:
             with pytest.raises(OSError):
                 Client(address.replace("tls", "tcp"), timeout=2, set_as_default=False)
 
-
-def certificates(folder):
-    """A new authority that has signed its own certificate, as a small cluster has it."""
-    folder.mkdir(exist_ok=True)
-    made = {"ca": folder / "cert.pem", "cert": folder / "cert.pem", "key": folder / "key.pem"}
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=prosody"]
-    command += ["-keyout", str(made["key"]), "-out", str(made["cert"])]
-    subprocess.run(command, check=True, capture_output=True)
-    return made
-
     def test_a_worker_with_a_package_of_other_bytes_is_one_line(self, talks, tmp_path):
         import distributed
 
@@ -213,3 +203,13 @@ def certificates(folder):
             r"(?!\1)[0-9a-f]{16} — install the same on every machine, and restart the worker",
             line,
         )
+
+
+def certificates(folder):
+    """A new authority that has signed its own certificate, as a small cluster has it."""
+    folder.mkdir(exist_ok=True)
+    made = {"ca": folder / "cert.pem", "cert": folder / "cert.pem", "key": folder / "key.pem"}
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=prosody"]
+    command += ["-keyout", str(made["key"]), "-out", str(made["cert"])]
+    subprocess.run(command, check=True, capture_output=True)
+    return made
