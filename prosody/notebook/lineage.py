@@ -33,6 +33,7 @@ _LINES = {  # name of a line → colour, dash
 _LETTERS = 13  # of a label, on the narrowest page
 _ROW, _DENSE_ROW, _MANY = 66, 50, 12  # pixels a node
 _TOP_AND_BOTTOM = 136
+_ASIDE, _BENDS = 0.5, 16  # how far a line within a column is drawn aside, in columns, and its pieces
 _SHOWN = 14  # parameters in a hover text
 _WIDEST = 60  # letters of a row in it
 
@@ -97,10 +98,12 @@ def _draw_links(figure: go.Figure, links: Sequence[Mapping[str, Any]], places: M
         x, y, middle = [], [], []
         for link in links:
             if _line_of(link) == name:
-                (x0, y0), (x1, y1) = places[link["from"]], places[link["to"]]
-                x += [x0, x1, None]
-                y += [y0, y1, None]
-                middle.append(((x0 + x1) / 2, (y0 + y1) / 2, _hover_of_link(link)))
+                xs, ys = _way(places[link["from"]], places[link["to"]])
+                x += [*xs, None]
+                y += [*ys, None]
+                at = len(xs) // 2
+                place = (xs[at], ys[at]) if len(xs) > 2 else (sum(xs) / 2, sum(ys) / 2)
+                middle.append((*place, _hover_of_link(link)))
         if not middle:
             continue
         line = {"color": color, "dash": dash, "width": 1.5}
@@ -114,6 +117,15 @@ def _draw_links(figure: go.Figure, links: Sequence[Mapping[str, Any]], places: M
             hovertemplate="%{hovertext}<extra></extra>",
             showlegend=False,
         )
+
+
+def _way(start: tuple[float, float], end: tuple[float, float]) -> tuple[list[float], list[float]]:
+    """The line from one node to another: straight, but within a column around the labels that stand between."""
+    (x0, y0), (x1, y1) = start, end
+    if x0 != x1 or y0 == y1:
+        return [x0, x1], [y0, y1]
+    steps = [k / _BENDS for k in range(_BENDS + 1)]
+    return [x0 + 3 * _ASIDE * t * (1 - t) for t in steps], [y0 + (y1 - y0) * t * t * (3 - 2 * t) for t in steps]
 
 
 def _draw_nodes(figure: go.Figure, nodes: Mapping[str, Any], places: Mapping[str, Any]) -> None:

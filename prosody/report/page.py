@@ -14,6 +14,7 @@ from prosody.markers import MARKERS
 from prosody.report.cells import Figures, notebook_html
 from prosody.report.document import document, has_mark, sections, trouble_html
 from prosody.report.highlights import highlights
+from prosody.report.lineage import lineage_html
 from prosody.report.tables import escaped, metrics_tables, shown, table
 from prosody.workflow import listing
 from prosody.workflow.contents import Contents
@@ -51,6 +52,7 @@ def make(run: Contents) -> Page:
             ("in-short", _TITLES.get(run.stage, "In short"), told),
             ("notebook", "The notebook", cells),
             ("metrics", "Metrics", metrics_tables(run.metrics)),
+            ("lineage", "Where it comes from, what came of it", lineage_html(run.folder)),
             ("record", "The record", _record(run)),
             ("log", "The log", _folded("Show the log", run.log)),
         ]

@@ -66,9 +66,14 @@ def _branches(graph: Graph, key: str, up: bool, check: Any, paint: Paint) -> Ite
 
 
 def _next(graph: Graph, key: str, up: bool, before: str) -> list[tuple[Link, str, bool]]:
-    links = graph.before(key) if up else graph.after(key)
-    links = sorted(links, key=lambda link: graph.nodes[link.before if up else link.after].kind == FILE)
+    links = in_order(graph, key, up=up)
     return [(link, before, k == len(links) - 1) for k, link in enumerate(links)][::-1]
+
+
+def in_order(graph: Graph, key: str, *, up: bool) -> list[Link]:
+    """A node's links as they are told, to what it was made from (up) or what was made from it: the files at the end."""
+    links = graph.before(key) if up else graph.after(key)
+    return sorted(links, key=lambda link: graph.nodes[link.before if up else link.after].kind == FILE)
 
 
 def _told(node: Node, paint: Paint) -> str:
@@ -88,9 +93,18 @@ def _trouble(node: Node, before: str, paint: Paint) -> Iterator[str]:
 
 
 def _agreed(link: Link, node: Node, check: Any, paint: Paint) -> str:
+    words, is_bad = agreement(link, node, check)
+    return paint("bad" if is_bad else "soft", f"  [{words}]" if words else "")
+
+
+def agreement(link: Link, node: Node, check: Callable[[Link], list[str]]) -> tuple[str, bool]:
+    """How one came of another, and whether its files are the bytes they were; True if they are not.
+
+    node: the end of the link that is told of. check: of `lineage.checker`.
+    """
     words = [how for how in (lineage.AGAIN, lineage.SAME_BYTES) if how in link.how]
+    wrong, n = len(check(link)) if link.files else 0, len(link.files)
     if link.files:
-        wrong, n = len(check(link)), len(link.files)
         digest = f"{link.files[0].sha256[:12]}, " if node.kind == FILE and n == 1 else ""
         files, since = "1 file" if n == 1 else f"{n} files", lineage.taken_away(link)
         words.append(f"{digest}{'as it was' if n == 1 else f'{files}, all as they were'}")
@@ -98,8 +112,7 @@ def _agreed(link: Link, node: Node, check: Any, paint: Paint) -> str:
             words[-1] = f"{digest}{wrong} of {files} not as it was"
         elif since:
             words[-1] = f"{n - since} of {files} as they were, {since} checkpoint files were taken away since"
-    told = "  [" + "; ".join(words) + "]" if words else ""
-    return paint("bad" if link.files and check(link) else "soft", told)
+    return "; ".join(words), bool(wrong)
 
 
 def of_run(folder: Path) -> dict[str, Any]:

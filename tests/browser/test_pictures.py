@@ -13,24 +13,28 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 import numpy as np
 import pytest
+from made_runs import change, make, name_of
 
 from prosody.lm import fidelity, style
 from prosody.lm.insight import Change
 from prosody.markers import TOKENS, counts
-from prosody.notebook import live, plots
+from prosody.notebook import live, overlay, plots, sweep
 from prosody.sample.build import write_sample
 from prosody.speech import align, compare, detect, measure, segment, store
 from prosody.speech.audio import read, read_transcript
 from prosody.speech.profile import profile
 from prosody.voice.listen import listen_to_spoken
+from prosody.workflow import lineage_text
 
 pytestmark = pytest.mark.browser
 PAGES = {"light": "#ffffff", "dark": "#111111"}  # JupyterLab's two
@@ -136,6 +140,54 @@ def fidelities(heard):
     return fidelity.compare(texts[::2], texts[1::2], learned=texts, n_draws=100)
 
 
+def made_by_a_sweep(folder):
+    """A recording, cut, prepared, trained by six points of a sweep; one failed, and the recording changed since."""
+    (folder / "talk.wav").write_bytes(b"sound")
+    cut = make(folder / "runs", "segment", 1, reads=[folder / "talk.wav"])
+    ready = make(folder / "runs", "prepare", 2, of=[cut])
+    states = ["ok"] * 5 + ["failed"]
+    trained = [make(folder / "runs", "train", 3 + k, of=[ready], state=state) for k, state in enumerate(states)]
+    summary = make(folder / "runs", "sweep", 10)
+    change(summary, "upstream", train=[one.name for one in trained])
+    make(folder / "runs", "generate", 11, of=[trained[0]])
+    make(folder / "runs", "train", 12, of=[ready], rerun_of=trained[1].name)
+    (folder / "talk.wav").write_bytes(b"another sound")
+    return plots.lineage(lineage_text.of_run(ready))
+
+
+def lineage(_heard):
+    with tempfile.TemporaryDirectory() as folder:
+        return made_by_a_sweep(Path(folder).resolve())
+
+
+def points_of_a_sweep():
+    """Two parameters and three seeds; one point has no figure."""
+    grid = list(product((1e-4, 5e-4, 2e-3), (4, 8, 16), range(3)))
+    given = [{"learning_rate": rate, "r": r, "seed": seed} for rate, r, seed in grid]
+    scores = [0.6 + 0.05 * math.log10(rate * 1e4) + r / 100 + 0.03 * math.sin(7 * s + r) for rate, r, s in grid]
+    made = [
+        SimpleNamespace(number=k, values=one, value=score, run=name_of(k), state="ok", seconds=60.0, error=None)
+        for k, (one, score) in enumerate(zip(given, scores, strict=True), 1)
+    ]
+    made[4].value, made[4].state = None, "failed"
+    return made
+
+
+def points_by_word():
+    names = ("smollm2-135m", "gpt2", "a/folder/of/one's/own/model", "distilgpt2")
+    values = [{"base_model": name, "seed": seed} for name in names for seed in range(2)]
+    return [
+        SimpleNamespace(number=k, values=one, value=0.5 + k / 20, run=name_of(k), state="ok", seconds=60.0, error=None)
+        for k, one in enumerate(values, 1)
+    ]
+
+
+def overlaid(_heard):
+    steps = {name: [(k, (3.4 + n) * math.exp(-k / 60) + 1.1) for k in range(1, 201)] for n, name in enumerate("AB")}
+    held_out = {name: [(k, steps[name][k - 1][1] + 0.2) for k in (50, 100, 150, 200)] for name in steps}
+    return overlay.overlaid(held_out, title="Loss", unit="nats per token", faint=steps)
+
+
 FIGURES = {
     "recording": overview,
     "segment": lambda h: plots.segment_view(h.audio, h.tracks, longest(h), speaker=h.speaker),
@@ -155,6 +207,11 @@ FIGURES = {
     "rows": lambda h: plots.rows_moved(moved()),
     "survival": lambda h: plots.survival_figure(h.listened),
     "style": lambda h: plots.style_fidelity(fidelities(h)),
+    "lineage": lineage,
+    "overlaid": overlaid,
+    "sweep": lambda _: sweep.over(points_of_a_sweep(), "learning_rate", metric="macro_f1"),
+    "sweep-seeds": lambda _: sweep.over(points_of_a_sweep(), "seed", metric="macro_f1"),
+    "sweep-words": lambda _: sweep.over(points_by_word(), "base_model", metric="macro_f1"),
 }
 
 

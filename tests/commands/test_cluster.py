@@ -3,10 +3,12 @@
 import filecmp
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from argparse import ArgumentParser
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -46,6 +48,27 @@ def heard(talks, out, *more):
     environment = os.environ | {"PROSODY_SETUP": "off"}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300)
     return json.loads(done.stdout), done.stderr, done.returncode
+
+
+@contextmanager
+def a_worker(address, folder):
+    """A worker of a scheduler, in a process of its own, with the package that lies in `folder`."""
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    with open(folder / "worker.log", "w") as log:
+        process = subprocess.Popen([*command, "--no-nanny"], cwd=folder, env=environment, stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            process.kill()
+            process.wait(30)
+
+
+def hear_at(address, talks, out):
+    """The command `corpus` on a cluster that is there, when it has ended."""
+    command = [sys.executable, "-m", "prosody", "corpus", str(talks), "-o", str(out), "--scheduler", address]
+    environment = os.environ | {"PROSODY_SETUP": "off"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120)
 
 
 def same(one, other):
@@ -162,6 +185,24 @@ class TestAtWork:
                 pass
             with pytest.raises(OSError):
                 Client(address.replace("tls", "tcp"), timeout=2, set_as_default=False)
+
+    def test_a_worker_with_a_package_of_other_bytes_is_one_line(self, talks, tmp_path):
+        import distributed
+
+        shutil.copytree(ROOT / "prosody", tmp_path / "prosody", ignore=shutil.ignore_patterns("__pycache__"))
+        with open(tmp_path / "prosody" / "report" / "report.css", "a") as file:  # no code at all, and the hash tells
+            file.write("\n")
+        with distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as made:
+            address = made.scheduler_address
+            with a_worker(address, tmp_path):
+                done = hear_at(address, talks, tmp_path / "out")
+        assert done.returncode == 2 and done.stdout == ""
+        (line,) = done.stderr.splitlines()
+        assert re.fullmatch(
+            r"prosody: worker tcp://127\.0\.0\.1:\d+: has another package: sha256 ([0-9a-f]{16}), not sha256 "
+            r"(?!\1)[0-9a-f]{16} — install the same on every machine, and restart the worker",
+            line,
+        )
 
 
 def certificates(folder):

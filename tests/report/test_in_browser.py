@@ -136,3 +136,18 @@ def test_a_comparison_draws_its_curves_and_bars_nobody(show_page, recorded, writ
     found = Axe().run(tab).response["violations"]
     assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_lineage_is_legible_and_fits_a_narrow_page(show, runs):
+    from axe_playwright_python.sync_playwright import Axe
+    from made_runs import make
+
+    ready = make(runs, "prepare", 1)
+    made = [make(runs, "train", k, of=[ready], params={"seed": k}, state=("ok", "failed")[k % 2]) for k in range(2, 8)]
+    make(runs, "generate", 9, of=[made[0]])
+    tab, _, said = show(ready)
+    tab.set_viewport_size({"width": 420, "height": 900})
+    assert tab.locator("#lineage li").count() == 7 and tab.locator("#lineage .state-failed").count() == 3
+    found = Axe().run(tab).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth") and said == []

@@ -234,3 +234,66 @@ def test_a_chain_that_is_broken_is_told(there):
     shutil.rmtree(the(there, "segment").folder)
     with pytest.raises(ProsodyError, match="is no run of segment"):
         rerun.chain(the(there, "prepare"))
+
+
+POINT = """\
+from prosody import workflow
+run = workflow.stage("tiny", {})
+run.output("told.txt").write_text(f"{rate} {seed}")
+run.finish({"score": rate + seed / 10})
+"""
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A folder with a sweep's two points and its summary. To be copied, never changed."""
+    import nbformat
+
+    folder = tmp_path_factory.mktemp("swept")
+    cells = [nbformat.v4.new_code_cell("rate: float = 1.0\nseed: int = 0\n", metadata={"tags": ["parameters"]})]
+    nbformat.write(nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_code_cell(POINT)]), folder / "tiny.ipynb")
+    (folder / "sweep.yaml").write_text("notebook: tiny.ipynb\nmetric: score\ngrid: {rate: [1.5], seed: [0, 1]}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(record.RUNS_DIR, str(folder / "runs"))
+        patch.delenv("PROSODY_RUN_DIR", raising=False)
+        assert cli.main(["sweep", str(folder / "sweep.yaml"), "--workers", "2"]) == 0
+    return folder
+
+
+@pytest.fixture
+def of_a_sweep(swept, tmp_path, monkeypatch):
+    shutil.copytree(swept, tmp_path / "here")
+    monkeypatch.setenv(record.RUNS_DIR, str(tmp_path / "here" / "runs"))
+    monkeypatch.delenv("PROSODY_RUN_DIR", raising=False)
+    return tmp_path / "here"
+
+
+def test_the_summary_of_a_sweep_made_again_tells_of_the_same_runs(of_a_sweep, capsys):
+    first = the(of_a_sweep, "sweep")
+    assert cli.main(["rerun", first.id, "--verify", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["verdict"], told["rerun_of"]) == ("identical", first.id)
+    assert {one["path"]: one["verdict"] for one in told["outputs"]}["artifacts/table.csv"] == "identical"
+    new = the(of_a_sweep, "sweep")
+    assert new.id == told["run"] and new.metrics["n"] == 2 and new.metrics == first.metrics
+    upstream = [json.loads((run.folder / "upstream.json").read_text()) for run in (first, new)]
+    assert upstream[0] == upstream[1] and len(upstream[0]["tiny"]) == 2
+    assert len(record.runs(of_a_sweep / "runs", "tiny")) == 2  # the points themselves are not run again
+
+
+def test_a_point_of_a_sweep_made_again_is_the_same_to_the_byte(of_a_sweep, capsys):
+    second = record.runs(of_a_sweep / "runs", "tiny")[1]
+    assert cli.main(["rerun", second.id, "--verify", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["verdict"], told["rerun_of"], told["stage"]) == ("identical", second.id, "tiny")
+    new = record.runs(of_a_sweep / "runs", "tiny")[-1]
+    values = [json.loads((run.folder / "params.json").read_text()) for run in (second, new)]
+    assert new.id == told["run"] and values[0] == values[1] and new.metrics == second.metrics
+    assert "sweep" not in new.status  # it is no point of that sweep, which goes on to name its own
+
+
+def test_a_summary_whose_point_is_gone_is_not_made_again_in_silence(of_a_sweep, capsys):
+    gone = record.runs(of_a_sweep / "runs", "tiny")[0]
+    shutil.rmtree(gone.folder)
+    assert cli.main(["rerun", "sweep"]) == 2
+    assert gone.id in capsys.readouterr().err
