@@ -392,7 +392,8 @@ def telling(path: PathLike) -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:  # ValueError: a name with a null character in it
         number = getattr(error, "errno", None)
-        if number == errno.EACCES and os.path.isdir(path):  # how Windows says it
+        is_moved = getattr(error, "filename2", None) is not None
+        if number == errno.EACCES and os.name == "nt" and not is_moved and os.path.isdir(path):  # how Windows says it
             number = errno.EISDIR
         said = getattr(error, "strerror", None) or str(error)  # not with the path that str(error) repeats
         what, remedy = _REMEDIES.get(number, (said, "check the name and the disk"))

@@ -66,9 +66,28 @@ def _is_locked(path: Path) -> bool:
     lock = FileLock(path, timeout=0)
     try:
         lock.acquire()
-    except (Timeout, OSError, NotImplementedError):  # not to be written: another user's, and maybe alive
+    except Timeout:
         return True
+    except (OSError, NotImplementedError):  # not to be written: another user's, or on a disk that is read-only
+        return _is_locked_for_readers(path)
     let_go(lock, [path])  # it was left by a death, or the run ended just now and this made the file anew
+    return False
+
+
+def _is_locked_for_readers(path: Path) -> bool:
+    """Whether somebody holds a lock that is only to be read; True where that cannot be known."""
+    try:
+        import fcntl
+
+        descriptor = os.open(path, os.O_RDONLY)
+    except (ImportError, OSError):
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)  # and with it the lock
     return False
 
 

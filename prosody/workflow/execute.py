@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from prosody.errors import ProsodyError
-from prosody.files import telling, write_json
+from prosody.files import read_text, telling, write_json
 from prosody.workflow import record, scrub
 from prosody.workflow.asked import Asked, RunFailed
 from prosody.workflow.imports import without_grammar_of_urls
@@ -179,7 +179,7 @@ class _Notebooks:
     is_known = False  # to papermill
 
     def read(self, name: str) -> str:
-        return _open[name].source.read_text(encoding="utf-8")
+        return read_text(_open[name].source)  # without a byte order mark
 
     def write(self, text: str, name: str) -> None:
         _open[name].save(text)

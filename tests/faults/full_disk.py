@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+_READ_ONLY = (errno.EROFS, errno.EACCES)  # then nothing can be taken away either
 _CHANGES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
 _asked: list[Disk] = []
 _is_there: list[bool] = []
@@ -65,8 +66,9 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         return
     is_write = event == "open" and isinstance(arguments[2], int) and arguments[2] & _CHANGES
     is_change = is_write or event in ("os.mkdir", "os.rename", "os.link", "os.symlink")
-    if is_change and isinstance(arguments[0], (str, bytes)):
+    takes_away = event in ("os.remove", "os.rmdir")
+    if (is_change or takes_away) and isinstance(arguments[0], (str, bytes)):
         found = os.path.abspath(os.fsdecode(arguments[0]))
         for disk in _asked:
-            if found.startswith(disk.folder):
+            if found.startswith(disk.folder) and (is_change or disk.number in _READ_ONLY):
                 disk.write(event, found)

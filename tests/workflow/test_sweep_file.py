@@ -68,7 +68,7 @@ def test_the_example_in_the_clone_is_right():
         ("grid: {epoch: [1]}\n", "line 2: parameter 'epoch': the notebook has no such parameter"),
         ("grid:\n  rate: [1]\n  epochs: [1, x]\n", "line 4: parameter 'epochs': 'x' is not a whole number"),
         ("grid: {epochs: [2.5]}\n", "line 2: parameter 'epochs': 2.5 is not a whole number"),
-        ("grid: {rate: [.inf]}\n", "line 2: parameter 'rate': '.inf' is not a number"),
+        ("grid: {rate: [.inf]}\n", "line 2: parameter 'rate': inf is not a number"),
         ("grid: {names: [[2026-11-28]]}\n", "line 2: parameter 'names'"),
         ("grid: {epochs: 3}\n", "line 2: the grid's 'epochs' is no list of values"),
         ("grid: {epochs: []}\n", "line 2: the grid's 'epochs' is no list of values"),
