@@ -68,9 +68,13 @@ def check(run: record.Run, *, instead: Mapping[str, str] | None = None) -> None:
 def chain(run: record.Run) -> list[record.Run]:
     """The runs that a run was made from, directly or not, the first one first, and itself at the end.
 
-    Raises ProsodyError if one of them is gone.
+    Raises ProsodyError if one of them is gone, or if it was made from several of one stage, as a sweep's summary is:
+    the points' ids are among its parameters.
     """
     upstream = read_json(run.folder / "upstream.json")
+    if several := next((stage for stage, of in upstream.items() if isinstance(of, list)), None):
+        what = f"was made from several runs of {several}, as a sweep's summary is"
+        raise ProsodyError(record.shown(run.folder), None, what, "make it again without --chain")
     before: list[record.Run] = []
     for stage in record.STAGES:
         if isinstance(upstream.get(stage), str):

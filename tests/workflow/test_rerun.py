@@ -297,3 +297,10 @@ def test_a_summary_whose_point_is_gone_is_not_made_again_in_silence(of_a_sweep, 
     shutil.rmtree(gone.folder)
     assert cli.main(["rerun", "sweep"]) == 2
     assert gone.id in capsys.readouterr().err
+
+
+def test_a_summary_is_not_made_again_with_its_chain_but_says_so(of_a_sweep, capsys):
+    assert cli.main(["rerun", "sweep", "--chain"]) == 2
+    told = capsys.readouterr().err
+    assert "was made from several runs of tiny, as a sweep's summary is" in told and "without --chain" in told
+    assert len(record.runs(of_a_sweep / "runs", "sweep")) == 1
