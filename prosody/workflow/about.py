@@ -96,6 +96,8 @@ def _code(git: Mapping[str, Any]) -> str:
     told = [f"commit {str(commit)[:12]}" + (f" ({branch})" if branch else "") if commit else "no commit"]
     if "dirty" in git:
         told.append("with changes that were not committed" if git["dirty"] else "nothing uncommitted")
+    elif commit:
+        told.append("its changes are not known")
     if git.get("package_sha256"):
         told.append(f"package {str(git['package_sha256'])[:12]}")
     return ", ".join(told)

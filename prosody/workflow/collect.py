@@ -127,7 +127,8 @@ def unwanted(graph: Graph, *, keep: int | None) -> dict[str, str]:
             by_stage[node.stage].append(node)
     found = {}
     for nodes in by_stage.values():
-        good = [node for node in nodes if node.state == "ok"]
+        # a copy of another stage's run stands for none of these
+        good = [node for node in nodes if node.state == "ok" and (not node.run or record.is_of_its_stage(node.run))]
         found |= {node.key: f"it {_ENDED[node.state]}" for node in nodes if node.state in CUT}
         found |= _stood_for(good)
         if keep is not None:

@@ -242,6 +242,11 @@ def _age(run: Run) -> tuple[Any, ...]:
     return (begun, bool(after), str(run.status.get("started")), run.id == known, run.id)
 
 
+def is_of_its_stage(run: Run) -> bool:
+    """Whether a run is of the stage in whose folder it lies: one that was copied there is not."""
+    return run.status.get("stage") in (None, run.stage)
+
+
 def is_stamped(name: str) -> bool:
     """Whether a folder has the name that a run gets."""
     return len(name) == _STAMP + 7 and name[8] == "T" and name[:8].isdecimal()
@@ -255,7 +260,7 @@ def find(folder: Path, stage: str, given: str = "latest") -> Run | None:
     """
     all_runs = runs(folder, stage)
     if given == "latest":
-        return next((run for run in reversed(all_runs) if run.state == "ok"), None)
+        return next((run for run in reversed(all_runs) if run.state == "ok" and is_of_its_stage(run)), None)
     found = _named(all_runs, given, of=f" of {stage}")
     if found.state != "ok":
         raise ProsodyError(None, None, f"run {found.id} of {stage} is {found.state}", "choose one that is ok")

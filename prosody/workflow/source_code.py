@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,10 @@ LARGEST_FILE = 2_000_000
 """Bytes of a changed file that still goes into the patch."""
 LARGEST_PATCH = 20_000_000
 """Bytes of all changed files together; from then on they are left out."""
-_PATIENCE_S = 60.0
+_PATIENCE_S = 20.0
 _OF_NOBODY = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")  # no program of the repository's
+
+_LINE_ENDS_AS_STORED = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")  # whatever the user's settings say now
 
 
 class _GitFailed(Exception):
@@ -41,13 +43,13 @@ def write(folder: Path, clone: Path | None) -> None:
     try:
         if clone is None:
             raise _GitFailed("this is an installed package, not a clone")
-        commit = _git(clone, "rev-parse", "--verify", "HEAD").decode().strip()
+        state["commit"] = _git(clone, "rev-parse", "--verify", "HEAD").decode().strip()
+        branch = _git(clone, "branch", "--show-current").decode("utf-8", "replace").strip()
+        state["branch"] = scrub.text(branch) or None  # both stay known whatever the changes do
         changed, left_out = _changed(clone)
         patch = _patch(clone, changed)
         untracked = [name for name, is_tracked in changed.items() if not is_tracked]
         state |= {
-            "commit": commit,
-            "branch": scrub.text(_git(clone, "branch", "--show-current").decode("utf-8", "replace").strip()) or None,
             "dirty": bool(patch or left_out),
             "untracked": sorted(untracked),
             "left_out": left_out,
@@ -84,18 +86,27 @@ def check_out(run: Path, state: Mapping[str, Any], clone: Path, target: Path) ->
     except _GitFailed as error:
         what = f"its code is commit {str(commit)[:12]}, which can't be had here ({error})"
         raise ProsodyError(run / STATE, None, what, "fetch it: `git fetch --all`") from None
+    for how in ((), _LINE_ENDS_AS_STORED):
+        _make(run, str(commit), clone, target, how)
+        if state.get("package_sha256") in (None, package_sha256(target)):  # (older records don't know it)
+            return
+        remove(clone, target)
+    left = ", ".join(str(entry.get("path")) for entry in state.get("left_out") or () if isinstance(entry, Mapping))
+    why = f"{left or 'files that git ignores, or line ends that it changes,'} left out of its changes"
+    if state.get("why"):
+        why = f"its changes are not known ({state['why']})"
+    raise ProsodyError(run / STATE, None, f"the package is not what it was: {why}", "make a new run")
+
+
+def _make(run: Path, commit: str, clone: Path, target: Path, how: Sequence[str]) -> None:
+    """Make that worktree. how: options of git. Raises ProsodyError, and leaves no worktree, if git cannot."""
     try:
-        _git(clone, "worktree", "add", "--quiet", "--force", "--detach", str(target), str(commit))
+        _git(clone, *how, "worktree", "add", "--quiet", "--force", "--detach", str(target), commit)
         if (run / PATCH).is_file():
-            _git(target, "apply", "--binary", "--whitespace=nowarn", str((run / PATCH).resolve()))
+            _git(target, *how, "apply", "--binary", "--whitespace=nowarn", str((run / PATCH).resolve()))
     except _GitFailed as error:
         remove(clone, target)
         raise ProsodyError(run / PATCH, None, f"does not make its code again ({error})", "make a new run") from None
-    if state.get("package_sha256") not in (None, package_sha256(target)):  # (older records don't know it)
-        remove(clone, target)
-        left = ", ".join(str(entry.get("path")) for entry in state.get("left_out") or () if isinstance(entry, Mapping))
-        what = f"the package is not what it was: {left or 'files that git ignores'} left out of its changes"
-        raise ProsodyError(run / STATE, None, what, "make a new run")
 
 
 def between(clone: Path, before: str, after: str) -> tuple[dict[str, tuple[int | None, int | None]] | None, str | None]:

@@ -51,6 +51,12 @@ run.output("result.txt").write_text(text)
 run.output(home / "copy.txt").write_text(text)
 """
 FAIL = "raise ValueError(f'{home}/talk.wav is no good')"
+MISSING = "open(home / 'gone.wav')"
+REFUSE = """\
+import getpass
+from prosody.errors import ProsodyError
+raise ProsodyError(home / 'gone.wav', None, f"is of {getpass.getuser()} on {platform.node()}", "x")
+"""
 FINISH = "run.finish({'segments': 1, 'source': str(home / 'talk.wav')})"
 RUN = """\
 import sys
@@ -143,7 +149,7 @@ def test_what_is_packed_is_found():
     assert told(b"nothing of the kind", "/nowhere") == set()
 
 
-@pytest.mark.parametrize("last", [FINISH, FAIL])
+@pytest.mark.parametrize("last", [FINISH, FAIL, MISSING, REFUSE], ids=["ok", "error", "missing file", "refusal"])
 def test_nothing_of_a_real_run_tells_who_ran_it(notebook, runs, person, tmp_path, last):
     parameters = 'audio: str = ""  # a recording\ninteractive: bool = True\n'
     path = notebook(f"HOST = {HOST!r}", BEGIN, EVENTS, last, parameters=parameters)

@@ -56,7 +56,7 @@ def _same(a: Contents, b: Contents, patched: Mapping[str, str]) -> bool | None:
     hashes, commits = ([run.git.get(name) for run in (a, b)] for name in ("package_sha256", "commit"))
     if all(hashes) and hashes[0] != hashes[1]:
         return False
-    if not all(commits):
+    if not all(commits) or any(run.git.get("why") for run in (a, b)):  # why its changes are not known
         return True if all(hashes) else None
     if any(run.git.get("left_out") for run in (a, b)) and not all(hashes):
         return None

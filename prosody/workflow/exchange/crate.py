@@ -133,6 +133,8 @@ def _instrument(parcel: Parcel, entities: dict[str, Entity]) -> Entity:
     version = str(git.get("commit") or git.get("package_sha256") or "unknown")
     if git.get("dirty"):
         version += "+dirty"
+    elif git.get("commit") and git.get("why"):
+        version += "+unknown"
     notebook = f"notebooks/{NOTEBOOKS.get(parcel.stage, f'{parcel.stage}.ipynb')}"
     python = str(machine.get("python") or "unknown")
     language = {"@id": "#python", "@type": "ComputerLanguage", "name": "Python", "version": python}
