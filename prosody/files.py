@@ -395,6 +395,6 @@ def telling(path: PathLike) -> Iterator[None]:
         is_moved = getattr(error, "filename2", None) is not None
         if number == errno.EACCES and os.name == "nt" and not is_moved and os.path.isdir(path):  # how Windows says it
             number = errno.EISDIR
-        said = getattr(error, "strerror", None) or str(error)  # not with the path that str(error) repeats
+        said = str(getattr(error, "strerror", None) or error)  # not with the path that str(error) repeats
         what, remedy = _REMEDIES.get(number, (said, "check the name and the disk"))
         raise ProsodyError(path, None, what, remedy) from error
