@@ -142,15 +142,20 @@ def remove(clone: Path, target: Path) -> None:
 
 
 def _changed(clone: Path) -> tuple[dict[str, bool], list[dict[str, Any]]]:
-    """The files that differ from the commit, and whether it has them; and those too large to keep, with their bytes."""
-    names = dict.fromkeys(_names(clone, "diff", "--name-only", "--no-renames", "-z", "HEAD"), True)
+    """The files that differ from the commit, and whether it has them; and what is not kept, with its bytes, and why."""
+    differing = ("diff", "--name-only", "--no-renames", "--ignore-submodules=none", "-z", "HEAD")
+    names = dict.fromkeys(_names(clone, *differing), True)
     names |= dict.fromkeys(_names(clone, "ls-files", "--others", "--exclude-standard", "-z"), False)
     kept, left_out, together = {}, [], 0
     for name, is_tracked in names.items():
         path = clone / name
-        if path.is_dir() and not path.is_symlink() and not is_tracked:
-            left_out.append({"path": name, "bytes": None, "why": "is a repository of its own"})
-            continue
+        if path.is_dir() and not path.is_symlink():
+            if not is_tracked:
+                left_out.append({"path": name, "bytes": None, "why": "is a repository of its own"})
+                continue
+            # of a submodule the commit goes into the patch, its own changes go nowhere
+            if (path / ".git").exists() and _git(path, "status", "--porcelain"):
+                left_out.append({"path": name, "bytes": None, "why": "is a repository of its own, with changes"})
         try:
             size = path.lstat().st_size
         except OSError:  # taken away

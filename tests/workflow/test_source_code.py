@@ -128,6 +128,23 @@ def test_repositories_inside_are_named(clone, tmp_path):
     assert state["left_out"] == [{"path": "loose/", "bytes": None, "why": "is a repository of its own"}]
 
 
+@pytest.mark.parametrize("name", ["a.txt", "new.txt"])
+def test_changes_in_a_submodule_are_no_secret(clone, tmp_path, name):
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "-q")
+    (other / "a.txt").write_text("a")
+    git(other, "add", "-A")
+    git(other, "commit", "-qm", "a")
+    git(clone, "submodule", "--quiet", "add", str(other), "sub")
+    git(clone, "commit", "-qm", "with a submodule")
+    assert written(clone, other)[1]["dirty"] is False
+    (clone / "sub" / name).write_text("changed")
+    _, state = written(clone, tmp_path)
+    assert state["dirty"] is True
+    assert state["left_out"] == [{"path": "sub", "bytes": None, "why": "is a repository of its own, with changes"}]
+
+
 @pytest.mark.parametrize("kind", ["no repository", "no git", "no commit", "no clone", "damaged"])
 def test_without_a_repository_the_package_has_its_hash(clone, tmp_path, monkeypatch, kind):
     if kind == "no repository":
