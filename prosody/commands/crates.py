@@ -43,6 +43,9 @@ def runs_export(arguments: Namespace) -> None:
     if arguments.crate:
         more[crate.METADATA] = crate.metadata(found, agent=arguments.agent, licence=arguments.licence)
     parcel.write(found, out, more)
+    if lost := parcel.lost(found):
+        more = f", and {len(lost) - 3} more" if len(lost) > 3 else ""
+        tell(f"incomplete: no longer there, though the run made it: {', '.join(lost[:3])}{more}")
     for one in found.left_out[:5]:
         tell(f"left out: {one['path']} ({one['why']})")
     if len(found.left_out) > 5:

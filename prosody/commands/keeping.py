@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from prosody.commands import print_json, tell
 from prosody.errors import ProsodyError
+
+if TYPE_CHECKING:
+    from prosody.workflow.lineage import Node
 
 _RUN = "a run's id or the start of it, its folder, a stage for its latest, or latest"
 
@@ -24,7 +29,7 @@ def rm_options(action: ArgumentParser) -> None:
     """The options of `runs rm`."""
     add = action.add_argument
     add("runs", metavar="RUN", nargs="+", help=_RUN)
-    add("--with-dependents", action="store_true", help="what was made from them, too")
+    add("--with-dependents", action="store_true", help="the runs that were made from them, too")
     add("--yes", action="store_true", help="don't ask, though others were made from them")
 
 
@@ -63,25 +68,30 @@ def runs_rm(arguments: Namespace) -> int | None:
     keys = list(dict.fromkeys(removal.key_of(record.locate(given), runs) for given in arguments.runs))
     graph = lineage.graph(runs)
     needing = removal.needing(graph, keys)
-    if arguments.with_dependents:
-        keys += [node.key for node in needing if node.kind == lineage.RUN]
-        needing = [node for node in needing if node.kind != lineage.RUN]
+    going = [node for node in needing if node.kind == lineage.RUN] if arguments.with_dependents else []
+    keys += [node.key for node in going]
     nodes = [node for key, node in graph.nodes.items() if key in keys]
     for node in nodes:
         if removal.is_at_work(node):
             raise ProsodyError(None, None, f"{node.key} is at work", "stop it first, or wait until it has ended")
     if needing and not arguments.yes:
-        names = ", ".join(node.key for node in needing)
         if not _is_terminal():
-            what, remedy = f"made from what is to go: {names}", "add --with-dependents (runs alone), or --yes"
-            raise ProsodyError(None, None, what, remedy)
-        tell(f"Made from what is to go, and then without it: {names}.")
-        if not _agreed(f"Remove {removal.counted(len(nodes), 'run')} all the same?"):
+            what = f"made from what is to go: {_names(needing)}"
+            raise ProsodyError(None, None, what, "add --yes; with --with-dependents these runs go, too")
+        left = [node for node in needing if node not in going]
+        if going:
+            tell(f"Made from what is to go, and goes, too: {_names(going)}.")
+        if left:
+            tell(f"Made from what is to go, and then without it: {_names(left)}.")
+        if not _agreed(f"Remove {removal.counted(len(nodes), 'run')}?"):
             return 1
     freed = removal.remove(nodes, runs)
-    names = ", ".join(node.key for node in nodes)
-    tell(f"removed {removal.counted(len(nodes), 'run')}, {removal.megabytes(freed)}: {names}")
+    tell(f"removed {removal.counted(len(nodes), 'run')}, {removal.megabytes(freed)}: {_names(nodes)}")
     return None
+
+
+def _names(nodes: Iterable[Node]) -> str:
+    return ", ".join(node.key for node in nodes)
 
 
 def runs_gc(arguments: Namespace) -> int | None:

@@ -28,7 +28,7 @@ def add_options(command: ArgumentParser) -> None:
 
 
 def sweep(arguments: Namespace) -> int:
-    """Run what is not there yet of a sweep, then its summary; 1 if any point failed."""
+    """Run what is not there yet of a sweep, then its summary; 1 if any point failed, or none has the metric."""
     from prosody.workflow import record
     from prosody.workflow.sweep import execute
     from prosody.workflow.sweep import file as sweep_file
@@ -54,12 +54,16 @@ def sweep(arguments: Namespace) -> int:
 
 def _tell_plan(asked: Sweep, points: list[Point]) -> None:
     """What there is to do, and which points are there already, a line each."""
+    from prosody.workflow import record
+    from prosody.workflow.sweep import table as sweep_table
     from prosody.workflow.sweep.file import shown
 
     there = [point for point in points if point.earlier]
     tell(f"{len(points)} points of {asked.stage}, {len(there)} of them there already")
     for point in there:
         tell(f"point {point.number} ({shown(point.values)}): run {point.run} of the same code, data and parameters")
+    if doubt := sweep_table.doubt(asked.metric, stage=asked.stage, runs=record.runs_folder()):
+        tell(doubt)
 
 
 def _summarised(asked: Sweep, points: list[Point], arguments: Namespace) -> int:
@@ -67,6 +71,7 @@ def _summarised(asked: Sweep, points: list[Point], arguments: Namespace) -> int:
     from prosody.workflow import record, reuse, runner
     from prosody.workflow.notebooks import SWEEP, notebook_of
     from prosody.workflow.progress import Progress
+    from prosody.workflow.sweep import table as sweep_table
 
     told = [point.told() for point in points]
     given: dict[str, Any] = {"of": asked.stage, "points": told, "metric": asked.metric, "goal": asked.goal}
@@ -85,7 +90,8 @@ def _summarised(asked: Sweep, points: list[Point], arguments: Namespace) -> int:
     for point in points:
         if point.error:
             tell(f"point {point.number}: {point.state}: {point.error}")
-    return int(failed > 0)
+    rows = sweep_table.rows(told, stage=asked.stage, metric=asked.metric, runs=runs)
+    return int(failed > 0 or (bool(asked.metric) and all(row.value is None for row in rows)))
 
 
 def _print(asked: Sweep, points: list[Point], summary: str | None, arguments: Namespace) -> None:

@@ -50,7 +50,8 @@ def rules(keep: int | None, older_than_s: float | None) -> list[str]:
     return [
         f"Goes{aged}:",
         "  - runs that failed, were interrupted or killed",
-        "  - ok runs, when a later ok run of the stage has the same inputs, parameters and code, its outputs whole",
+        "  - ok runs, when a later ok run of the stage has the same inputs, parameters and code, its outputs whole,",
+        "    and is no repeat of this one by `rerun`",
         *[f"  - {line}" for line in several],
         "  - folders of runs that died before they wrote a status, temporary files and folders older than an hour",
         "Stays: what is at work, what a run or review that stays was made from, what the next training goes on from.",
@@ -167,11 +168,20 @@ def _stood_for(good: Sequence[Node]) -> dict[str, str]:
         if known is None:
             continue
         later = latest.get(known)
+        if later is not None and _repeats(later, node):
+            continue  # a repeat says nothing without what it repeats
         if later is not None:
             found[node.key] = f"{later.name} is of the same inputs, parameters and code"
         elif _is_whole(node):
             latest[known] = node
     return found
+
+
+def _repeats(later: Node, node: Node) -> bool:
+    """Whether a run was made again of this one, by `rerun`."""
+    with suppress(ProsodyError, KeyError, TypeError, AttributeError):
+        return later.data["status"].get("rerun_of") in (node.name, node.data["status"].get("id"))
+    return False
 
 
 def _is_whole(node: Node) -> bool:

@@ -53,3 +53,14 @@ def test_a_plain_export_holds_no_crate_and_takes_none_of_its_options(run, tmp_pa
     assert cli.main(["runs", "export", run.name, "-o", str(tmp_path / "two"), "--agent", "Anna"]) == 2
     assert "--agent and --licence are told in an RO-Crate alone — add --crate" in capsys.readouterr().err
     assert not (tmp_path / "two").exists()
+
+
+def test_what_the_run_made_and_is_no_longer_there_is_told(run, tmp_path, capsys):
+    made = record.described(run / "artifacts" / "said.wav", run)
+    made.append({**made[0], "path": "artifacts/checkpoints/step_1.pt"})  # the next training has taken it
+    record.write_json(run / "outputs.json", made, overwrite=True)
+    assert cli.main(["runs", "export", run.name, "-o", str(tmp_path / "one")]) == 0
+    assert "incomplete" not in capsys.readouterr().err
+    (run / "artifacts" / "said.wav").unlink()
+    assert cli.main(["runs", "export", run.name, "-o", str(tmp_path / "two")]) == 0
+    assert "incomplete: no longer there, though the run made it: artifacts/said.wav\n" in capsys.readouterr().err

@@ -38,7 +38,8 @@ def answer(monkeypatch, word):
 def test_show_tells_a_failed_run(runs, capsys):
     folder = record.start("train", {"epochs": 5, "seed": 0}, runs=runs, how="headless")
     cell = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": "epochs: int = 8  # n\nseed: int = 0"}
-    (folder / "notebook.ipynb").write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "cells": [cell]}))
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]}
+    (folder / "notebook.ipynb").write_text(json.dumps(notebook))
     (folder / "log.txt").write_text("".join(f"line {k}\n" for k in range(40)))
     error = {"cell": 4, "line": 2, "name": "ValueError", "message": "too\x1b[31m loud"}
     record.end(folder, "failed", code=1, error=error, reason="why it ended")
@@ -97,8 +98,20 @@ def test_rm_refuses_what_others_were_made_from_and_names_them(made, capsys):
     assert [one.is_dir() for one in made] == [False, True, True]
 
 
-def test_rm_takes_what_was_made_from_them_too(made):
+def test_rm_takes_what_was_made_from_them_too_but_asks(made, capsys, monkeypatch):
+    assert cli.main(["runs", "rm", "prepare", "--with-dependents"]) == 2
+    assert f"made from what is to go: train/{made[2].name}" in capsys.readouterr().err
+    answer(monkeypatch, "n")
+    assert cli.main(["runs", "rm", "prepare", "--with-dependents"]) == 1
+    assert f"goes, too: train/{made[2].name}.\nRemove 2 runs? [y/N]" in capsys.readouterr().err
+    assert all(one.is_dir() for one in made)
+    answer(monkeypatch, "y")
     assert cli.main(["runs", "rm", "prepare", "--with-dependents"]) == 0
+    assert [one.is_dir() for one in made] == [True, False, False]
+
+
+def test_rm_takes_what_was_made_from_them_too_unasked_if_told(made):
+    assert cli.main(["runs", "rm", "prepare", "--with-dependents", "--yes"]) == 0
     assert [one.is_dir() for one in made] == [True, False, False]
 
 

@@ -62,7 +62,7 @@ WORK = {
     "record": recorded,
     "stage": stage,
     "gc": ["runs", "gc", "--yes"],
-    "rm": ["runs", "rm", made_runs.name_of(2), "--with-dependents"],
+    "rm": ["runs", "rm", made_runs.name_of(2), "--with-dependents", "--yes"],
     "export zip": ["runs", "export", TRAIN, "-o", "{home}/out.zip", "--crate", "--with-inputs"],
     "export folder": ["runs", "export", TRAIN, "-o", "{home}/out"],
     "import": ["runs", "import", "{home}/in.zip"],

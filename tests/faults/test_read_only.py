@@ -34,7 +34,7 @@ WRITE = (
     ["run", "{home}/05_x.ipynb"],
     ["runs", "gc", "--yes"],
     ["runs", "rm", TRAIN],
-    ["runs", "rm", made_runs.name_of(2), "--with-dependents"],
+    ["runs", "rm", made_runs.name_of(2), "--with-dependents", "--yes"],
     ["runs", "import", "{home}/in.zip"],
     ["report", TRAIN],
 )

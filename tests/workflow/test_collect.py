@@ -51,6 +51,15 @@ def test_an_ok_run_goes_when_a_later_whole_one_is_of_the_same(runs, tmp_path):
     assert gone(runs) == set()
 
 
+def test_a_repeat_does_not_stand_for_what_it_repeats(runs):
+    old = make(runs, "segment", 1)
+    first = make(runs, "segment", 2)
+    again = make(runs, "segment", 3)
+    record.write_status(again, rerun_of=first.name)
+    assert gone(runs) == {key(old)}
+    assert any("no repeat of this one" in line for line in collect.rules(None, None))
+
+
 def test_the_same_made_of_the_same_goes_as_a_chain(runs):
     """Made twice, each from its own: the inputs' bytes are the same, the ids of their runs are not."""
     first = [make(runs, "segment", 1, writes="cut")]

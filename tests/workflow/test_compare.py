@@ -55,6 +55,16 @@ def test_a_run_and_itself_differ_in_nothing(runs):
     assert found.code.same and not found.figures and found.trouble == ()
 
 
+def test_a_run_named_by_the_start_of_its_id_is_the_same_run(runs):
+    ids = {"prepare": "20260101T000000Z-abcdef"}
+    a, b, c = (
+        a_run(runs, params={"prepare_run": given}, upstream__json=of)
+        for given, of in ((ids["prepare"], ids), ("20260101T0000", ids), ("20260101T0000", {"prepare": "2026-other"}))
+    )
+    assert not compared(a, b).parameters.differ
+    assert compared(a, c).parameters.differ
+
+
 def test_parameters_packages_machine_and_cost(runs):
     a, b = (
         a_run(runs, params={"epochs": 3, "r": 1, "old": "x"}),

@@ -103,6 +103,12 @@ def test_two_at_a_time_one_fails_and_the_same_command_goes_on(write, runs, upstr
     assert (found["failed"], found["best_run"]) == (0, found["points"][1]["run"])
     assert [point["value"] for point in found["points"]] == [1.0, 1.1]
 
+    path.write_text(path.read_text().replace("metric: score", "metric: scoer"))
+    assert main(["sweep", str(path)]) == 1  # nothing to compare them by
+    told = capsys.readouterr().err
+    assert re.search(r"is the metric 'scoer' right\? Run \S+ of tiny has no such figure; nearest: score\n", told)
+    path.write_text(path.read_text().replace("metric: scoer", "metric: score"))
+
     base.write_bytes(b"2")  # a parameter names it, and no record of inputs does
     assert main(["sweep", str(path), "--dry-run"]) == 0
     assert "2 points of tiny, 0 of them there already" in capsys.readouterr().err

@@ -86,7 +86,7 @@ def compare(a: Contents, b: Contents, *, clone: Path | None = None) -> Compariso
     return Comparison(
         a=a,
         b=b,
-        parameters=facts(a.params, b.params),
+        parameters=facts(_in_full(a), _in_full(b)),
         code=code,
         packages=facts(_packages(a), _packages(b)),
         machine=facts(a.machine, b.machine),
@@ -135,6 +135,16 @@ def _named(entries: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:
         of_run = _OF_A_RUN.fullmatch(path)
         named[f"{of_run[1]}/…/{of_run[2]}" if of_run else path] = (entry.get("sha256"), entry.get("bytes"))
     return named
+
+
+def _in_full(run: Contents) -> dict[str, Any]:
+    """A run's parameters; of a run that was named by the start of its id the whole id."""
+    values = dict(run.params)
+    for stage, of in run.upstream.items():
+        given = values.get(f"{stage}_run")
+        if isinstance(of, str) and isinstance(given, str) and given and of.startswith(given):
+            values[f"{stage}_run"] = of
+    return values
 
 
 def _packages(run: Contents) -> dict[str, str]:

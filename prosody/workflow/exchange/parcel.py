@@ -25,6 +25,8 @@ from prosody.workflow import record, scrub, source_code
 MANIFEST = "export.json"
 FORMAT, VERSION = "janus-prosody run", 1
 AUDIO = frozenset([".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac"])
+GONE = "is no longer there"
+_WORKING_FILES = "artifacts/checkpoints/"  # the next training takes them away
 INPUTS = "inputs"  # the folder that they go into
 _OURS = frozenset(["report.html", MANIFEST, "ro-crate-metadata.json"])  # made anew, or not the run's
 _SOUND_IN_PAGE = re.compile(r"(data:audio/[\w.+-]+;base64,)[A-Za-z0-9+/=\s]+")
@@ -203,6 +205,13 @@ def _shown(path: str) -> str:
     return record.shown(record.root() / path) if path.startswith("../") else path
 
 
+def lost(parcel: Parcel) -> list[str]:
+    """The outputs of the run itself that are no longer there, but for checkpoints: the next training takes those."""
+    made = {entry["path"] for entry in parcel.listed("outputs.json")}
+    gone = [one["path"] for one in parcel.left_out if one["why"] == GONE and one["path"] in made]
+    return [path for path in gone if not path.startswith(_WORKING_FILES)]
+
+
 def _nameless(name: str) -> str:
     """TensorBoard's files bore the machine's name."""
     folder, slash, last = name.rpartition("/")
@@ -216,7 +225,7 @@ def _add_inputs(parcel: Parcel, *, without_audio: bool) -> None:
         if without_audio and path.suffix.lower() in AUDIO:
             why = "audio"
         elif not os.path.isfile(path):
-            why = "is no longer there"
+            why = GONE
         elif files.sha256(path) != digest:
             why = "was changed since"
         if why:
@@ -236,7 +245,8 @@ def _check_outputs(parcel: Parcel) -> None:
     for entry in parcel.listed("outputs.json"):
         found = there.get(entry["path"])
         if found is None and entry["path"] not in told:
-            parcel.left_out.append({"path": entry["path"], "why": "lies outside, or is no longer there"})
+            why = GONE if entry["path"].startswith("artifacts/") else "lies outside the run"
+            parcel.left_out.append({"path": entry["path"], "why": why})
         elif found is not None and found["sha256"] != entry["sha256"]:
             path = parcel.run.folder / entry["path"]
             raise ProsodyError(

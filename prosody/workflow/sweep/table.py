@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import math
@@ -178,6 +179,16 @@ def cells(table: Sequence[Row], *, metric: str) -> tuple[list[str], list[list[An
 def write_csv(path: Path, table: Sequence[Row], *, metric: str) -> None:
     """Write the table as CSV, numbers in full. Raises ProsodyError if it cannot be written."""
     export_table.write_csv(path, *cells(table, metric=metric), overwrite=True)
+
+
+def doubt(metric: str, *, stage: str, runs: Path) -> str:
+    """A line for a metric that the latest ok run of the stage lacks; empty where it has it, or there is no run."""
+    run = record.find(runs, stage) if metric else None
+    known = [name for name, one in columns.flat(run.metrics).items() if columns.is_number(one)] if run else []
+    if not known or metric in known:
+        return ""
+    near = ", ".join(difflib.get_close_matches(metric, known, n=3)) or f"{', '.join(known[:5])}, …"
+    return f"is the metric {metric!r} right? Run {run.id} of {stage} has no such figure; nearest: {near}"
 
 
 def headline(table: Sequence[Row], *, metric: str, goal: str) -> str:
