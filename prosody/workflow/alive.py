@@ -47,10 +47,13 @@ def is_alive(folder: Path, status: Mapping[str, Any]) -> bool:
 
     Of a run on another machine, on a file system without locks, nobody here can know: it is taken to be alive.
     """
-    if status.get("locked") is True and not _is_locked(folder / LOCK):
+    has_lock = status.get("locked") is True
+    if has_lock and not _is_locked(folder / LOCK):
         return False
     here = status.get("process_host", _host(folder.name)) == _host(str(status.get("id", folder.name)))
-    return not here or _is_there(status.get("pid"), status.get("process_started"))
+    # a child that was forked may keep the lock of a dead one, so the process is looked for, too; not by its time of
+    # birth, which Linux tells otherwise once the clock is set
+    return not here or _is_there(status.get("pid"), None if has_lock else status.get("process_started"))
 
 
 def is_held(folder: Path) -> bool:
@@ -112,12 +115,13 @@ def _remove(paths: Sequence[Path]) -> None:
 
 
 def _is_there(pid: Any, started: Any) -> bool:
-    """Is this process there? Another one may have its number by now."""
+    """Is this process there? Another one may have its number by now: started tells, unless it is None."""
     import psutil
 
     try:
         process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - started) < 2
+        is_it = started is None or abs(process.create_time() - started) < 2
+        return is_it and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, TypeError, ValueError, OverflowError):
         return False
 

@@ -33,22 +33,32 @@ def to_this_process() -> dict[str, str]:
 
 
 def _watch(pid: int, started: float) -> None:
-    while not _is_gone(pid, started):
-        time.sleep(_EVERY_S)
     import psutil
 
+    runner = _process(pid, started)
+    while runner is not None and _is_there(runner):
+        time.sleep(_EVERY_S)
     end(descendants(psutil.Process()))
     os._exit(1)
 
 
-def _is_gone(pid: int, started: float) -> bool:
+def _process(pid: int, started: float) -> Any:
+    """The process (psutil's) of that number and time of birth; None if it is gone."""
     import psutil
 
-    try:
+    with suppress(psutil.Error):
         process = psutil.Process(pid)
-        return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - started) > 2
-    except psutil.Error:
-        return True
+        return process if abs(process.create_time() - started) <= 2 else None
+    return None
+
+
+def _is_there(process: Any) -> bool:
+    """Whether it is still that process: not by its time of birth, which Linux tells otherwise once the clock is set."""
+    import psutil
+
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def descendants(process: Any) -> list[Any]:

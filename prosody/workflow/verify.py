@@ -21,7 +21,8 @@ IDENTICAL, EQUAL, DIFFERENT = "identical", "equal", "different"
 NUMBERS = 1e-6  # relative, of numbers in JSON
 SAMPLES = 2 / 32_768  # of full scale, in sound
 WEIGHTS = 1e-5  # absolute, in safetensors
-_CHANGING = ("seconds", "tokens_per_s", "mfu", "at", "created", "date", "rtf")  # with the clock, or what else runs
+_CHANGING = ("seconds", "seconds_estimated", "seconds_to_first_sound", "tokens_per_s", "mfu", "at", "created", "date")
+# (with the clock, or what else runs; other names in seconds, as duration_s, are what was measured or asked for)
 _NOT_COMPARED = "artifacts/checkpoints/"  # when they are written goes by the clock
 _TEXT = (".md", ".txt", ".csv", ".textgrid", ".html", ".xml", ".ssml")
 
@@ -126,8 +127,7 @@ def _data(then: Any, now: Any, ids: Mapping[str, str], at: str = "") -> Iterator
 
 
 def _is_changing(name: str) -> bool:
-    is_time = name.startswith(("seconds_", "time_")) or name.endswith(("_s", "_seconds"))
-    return is_time or name in _CHANGING or "memory" in name
+    return name in _CHANGING or "memory" in name
 
 
 def _swapped(text: str, ids: Mapping[str, str]) -> str:
@@ -156,9 +156,11 @@ def _weights(path: str, then: Path, now: Path) -> Compared:
     from safetensors.numpy import load_file
 
     a, b = load_file(then), load_file(now)
-    if {name: value.shape for name, value in a.items()} != {name: value.shape for name, value in b.items()}:
-        return Compared(path, DIFFERENT, "other tensors, or of other shapes")
-    apart = {name: float(np.nan_to_num(np.abs(a[name] - b[name]), nan=np.inf).max(initial=0.0)) for name in a}
+    kinds = ({name: (value.shape, value.dtype) for name, value in one.items()} for one in (a, b))
+    if next(kinds) != next(kinds):
+        return Compared(path, DIFFERENT, "other tensors, or of other shapes or types")
+    pairs = ((name, a[name].astype(np.float64), b[name].astype(np.float64)) for name in a)  # yes and no subtract, too
+    apart = {name: float(np.nan_to_num(np.abs(x - y), nan=np.inf).max(initial=0.0)) for name, x, y in pairs}
     most, name = max(((value, name) for name, value in apart.items()), default=(0.0, ""))
     if most <= WEIGHTS:
         return Compared(path, EQUAL, f"weights within {WEIGHTS:g}")

@@ -11,7 +11,7 @@ import pytest
 
 from prosody.errors import ProsodyError
 from prosody.files import read_json, write_json
-from prosody.workflow import record
+from prosody.workflow import record, scrub
 from prosody.workflow.exchange import parcel, unpack
 
 SOUND = base64.b64encode(b"sound" * 40).decode()
@@ -27,6 +27,7 @@ def run(made, runs):
 def made(tmp_path_factory):
     """An ok run of train, with a result in a folder, a sound, and a sound in its notebook."""
     folder = record.start("train", {"epochs": 3}, runs=tmp_path_factory.mktemp("made"), how="headless")
+    (folder / "dirty.patch").unlink(missing_ok=True)  # what is uncommitted where the tests run may name its folders
     (folder / "artifacts" / "adapter").mkdir()
     (folder / "artifacts" / "adapter" / "weights.bin").write_bytes(b"weights" * 1000)
     (folder / "artifacts" / "said.wav").write_bytes(b"sound")
@@ -280,3 +281,42 @@ def test_a_zip_that_was_cut_short_changes_nothing(run, tmp_path):
     with pytest.raises(ProsodyError):
         unpack.take_in(out, tmp_path / "elsewhere")
     assert not list((tmp_path / "elsewhere").rglob("status.json"))
+
+
+def test_inputs_go_along_under_names_that_an_import_takes_and_are_found_though_a_user_is_called_so(
+    run, tmp_path, monkeypatch
+):
+    """The login name is part of the recording's; others hold what only some systems allow, or lie in a drive's root."""
+    monkeypatch.setattr(scrub, "user", lambda: "testperson_7")
+    names = ("testperson_7.wav", "talk 10:30?.txt", "nul.txt", "talk 10_30_.txt")
+    (tmp_path / "data").mkdir()
+    for name in names:
+        (tmp_path / "data" / name).write_text(name)
+    inputs = [entry for name in names for entry in record.described(tmp_path / "data" / name, run)]
+    write_json(run / "inputs.json", inputs, overwrite=True)
+    found = parcel.gather(run, with_inputs=True)
+    assert found.left_out == []
+    parcel.write(found, tmp_path / "out.zip")
+    folder, _ = unpack.take_in(tmp_path / "out.zip", tmp_path / "elsewhere")
+    texts = {path.read_text() for path in (folder / "inputs").rglob("*") if path.is_file()}
+    assert texts == set(names)
+
+
+def test_what_an_import_would_refuse_is_left_out_and_told(run, tmp_path):
+    for name in ("what?.txt", "aux"):
+        (run / "artifacts" / name).write_text(name)
+    found = parcel.gather(run)
+    assert [one["path"] for one in found.left_out] == ["artifacts/aux", "artifacts/what?.txt"]
+    parcel.write(found, tmp_path / "out.zip")
+    assert unpack.take_in(tmp_path / "out.zip", tmp_path / "elsewhere")[1]
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_zip_packed_as_no_export_is_refused(run, tmp_path, how):
+    out = exported(run, tmp_path / "out")
+    with zipfile.ZipFile(tmp_path / "out.zip", "w", how) as target:
+        for name, data in files_of(out).items():
+            target.writestr(name, data)
+    with pytest.raises(ProsodyError, match="is packed as no export is"):
+        unpack.take_in(tmp_path / "out.zip", tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()

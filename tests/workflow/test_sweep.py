@@ -226,3 +226,23 @@ def test_which_points_ran_which_code(runs):
     same = [row for row in rows if row.number in (1, 2, 4, 6, 7, 8)]
     assert sweep_table.mixed(same) == ""
     assert "other code" not in sweep_table.headline(same, metric="", goal="max")
+
+
+LEAVES = """\
+import subprocess, sys
+print("the last word", flush=True)
+left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"])
+sys.stderr.write(f"{left.pid}\\n")
+"""
+
+
+def test_a_point_that_died_is_told_at_once_though_what_it_started_lives_on(monkeypatch, tmp_path):
+    """A program that a notebook started by itself keeps the pipe on which the point speaks."""
+    process, real = tmp_path / "leaves.py", subprocess.Popen
+    process.write_text(LEAVES)
+    monkeypatch.setattr(execute.subprocess, "Popen", lambda _, **how: real([sys.executable, str(process)], **how))
+    point = execute._Process(execute.Point(1, {}, {}, {}), {})
+    began = time.monotonic()
+    told = point.answer()
+    assert time.monotonic() - began < 10
+    os.kill(int(told["error"].split()[-1]), signal.SIGTERM)

@@ -106,7 +106,12 @@ class _Pool(Executor):
                 self.number += 1
                 key = f"{self.name}-{self.number}"
                 arguments = (self.expected, self.more, function, task)
-                given = self.client.submit(_at_worker, *arguments, key=key, pure=False)
+                try:
+                    given = self.client.submit(_at_worker, *arguments, key=key, pure=False)
+                except Exception as error:  # the client is closed, and whoever waits for this one would for ever
+                    self._lose(_GONE)
+                    future.set_exception(self.lost or error)
+                    return
                 self.at_work[key] = (given, future)
                 given.add_done_callback(self._done)
 

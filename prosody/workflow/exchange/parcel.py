@@ -31,6 +31,9 @@ INPUTS = "inputs"  # the folder that they go into
 _OURS = frozenset(["report.html", MANIFEST, "ro-crate-metadata.json"])  # made anew, or not the run's
 _SOUND_IN_PAGE = re.compile(r"(data:audio/[\w.+-]+;base64,)[A-Za-z0-9+/=\s]+")
 _EVENTS = re.compile(r"(events\.out\.tfevents\.\d+)\..+?(\.\d+\.\d+(?:\..*)?)")
+_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d) *(\..*)?")
+_NOT_IN_NAMES = re.compile(r'[\\:*?"<>|\x00-\x1f]')
+_DEEPEST, _LONGEST = 20, 400  # folders in folders; characters of a path
 _DATE = (1980, 1, 1, 0, 0, 0)  # of every file in a zip: the same run gives the same bytes
 
 
@@ -77,6 +80,18 @@ def is_entry(entry: Any) -> bool:
     return isinstance(digest, str) and bool(re.fullmatch(r"[0-9a-f]{64}", digest)) and type(size) is int and size >= 0
 
 
+def is_name(name: str) -> bool:
+    """Whether a file of a parcel may be called so: on every system one file, which lies in the parcel's folder."""
+    parts = name.split("/")
+    return (
+        files.is_text(name)
+        and len(name) <= _LONGEST
+        and len(parts) <= _DEEPEST
+        and not any(part in ("", ".", "..") or part[-1] in ". " or _DEVICES.fullmatch(part) for part in parts)
+        and not any(_NOT_IN_NAMES.search(part) for part in parts)
+    )
+
+
 def gather(folder: Path, *, without_audio: bool = False, with_inputs: bool = False) -> Parcel:
     """All that is to go out of the run in `folder`.
 
@@ -88,6 +103,8 @@ def gather(folder: Path, *, without_audio: bool = False, with_inputs: bool = Fal
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
             parcel.left_out.append({"path": name, "why": "is a link"})
+        elif path.is_file() and not is_name(name):
+            parcel.left_out.append({"path": name, "why": "has a name that not every system allows"})
         elif path.is_file() and name not in _OURS and not path.name.startswith((".alive", ".tmp-")):
             if without_audio and path.suffix.lower() in AUDIO:
                 parcel.left_out.append({"path": name, "why": "audio"})
@@ -219,8 +236,9 @@ def _nameless(name: str) -> str:
 
 
 def _add_inputs(parcel: Parcel, *, without_audio: bool) -> None:
-    for entry in parcel.listed("inputs.json"):
-        path, digest = record.located(entry["path"], parcel.run.folder), entry["sha256"]
+    recorded = _entries(parcel.run.folder / "inputs.json")  # by these paths they are found; the others name nobody
+    for where, entry in zip(recorded, parcel.listed("inputs.json"), strict=True):
+        path, digest = record.located(where["path"], parcel.run.folder), entry["sha256"]
         why = ""
         if without_audio and path.suffix.lower() in AUDIO:
             why = "audio"
@@ -231,12 +249,31 @@ def _add_inputs(parcel: Parcel, *, without_audio: bool) -> None:
         if why:
             parcel.left_out.append({"path": entry["path"], "why": why})
             continue
-        kept = [part for part in PurePosixPath(entry["path"]).parts if part not in ("..", "~", "/") and ":" not in part]
-        name = "/".join([INPUTS, *kept])
-        if name in parcel.parts:
-            name = "/".join([INPUTS, digest[:16], *kept])
+        name = _input_name(entry["path"], digest)
+        if name.casefold() in {known.casefold() for known in parcel.parts}:
+            name = _input_name(PurePosixPath(entry["path"]).name, digest, apart=True)
         parcel.parts[name] = path
-        parcel.inputs[digest, path.name] = name
+        parcel.inputs[digest, PurePosixPath(entry["path"]).name] = name
+
+
+def _entries(path: Path) -> list[Mapping[str, Any]]:
+    try:
+        found = files.read_json(path)
+    except ProsodyError:
+        return []
+    return [entry for entry in found if is_entry(entry)] if isinstance(found, list) else []
+
+
+def _input_name(path: str, digest: str, *, apart: bool = False) -> str:
+    """What an input is called in a parcel: much as where it lies, in signs that every system allows.
+
+    apart: in a folder of its own, since another one is called so.
+    """
+    kept = [part for part in PurePosixPath(path).parts if part not in ("..", "~", "/") and part[1:] != ":"]
+    kept = [_NOT_IN_NAMES.sub("_", part).rstrip(". ") or "_" for part in kept]
+    kept = [f"_{part}" if _DEVICES.fullmatch(part) else part for part in kept]
+    name = "/".join([INPUTS, *([digest[:16]] if apart else []), *kept])
+    return name if is_name(name) else "/".join([INPUTS, digest[:16], kept[-1]])
 
 
 def _check_outputs(parcel: Parcel) -> None:

@@ -22,15 +22,13 @@ from typing import IO, Any
 from prosody import files
 from prosody.errors import ProsodyError
 from prosody.workflow import reviews
-from prosody.workflow.exchange.parcel import FORMAT, MANIFEST, VERSION, is_entry
+from prosody.workflow.exchange.parcel import FORMAT, MANIFEST, VERSION, is_entry, is_name
 
 _MOST_FILES, _MOST_BYTES = 50_000, 50_000_000_000
 _LARGEST_JSON = 100_000_000
 _SWELLS = 100  # no run is packed smaller than by this; a bomb is
 _ALWAYS = 100_000_000  # bytes that any zip may unpack to
-_DEEPEST, _LONGEST = 20, 400  # folders in folders; characters of a path
 _STATES = ("running", "ok", "failed", "interrupted", "killed")
-_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d) *(\..*)?")
 _REMEDY = "ask for it to be exported anew"
 
 
@@ -130,6 +128,8 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
         mode = info.external_attr >> 16
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG) or info.flag_bits & 1:
             raise ProsodyError(path, info.filename[:80], "is a link, a device or encrypted", _REMEDY)
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # LZMA may ask for 4 GB of memory
+            raise ProsodyError(path, info.filename[:80], "is packed as no export is", _REMEDY)
     size, packed = sum(info.file_size for info in infos), path.stat().st_size
     if size > _MOST_BYTES or size > max(_ALWAYS, _SWELLS * packed):
         raise ProsodyError(path, None, f"would unpack {packed:,} bytes to {size:,}: no run does", _REMEDY)
@@ -138,14 +138,7 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
 
 def check_name(path: Path, name: str) -> None:
     """Raise ProsodyError for the name of a file in a parcel that could lead elsewhere, on any system."""
-    parts = name.split("/")
-    if (
-        not files.is_text(name)
-        or len(name) > _LONGEST
-        or len(parts) > _DEEPEST
-        or any(part in ("", ".", "..") or part[-1] in ". " or _DEVICES.fullmatch(part) for part in parts)
-        or any(c in '\\:*?"<>|' or ord(c) < 32 for c in name)
-    ):
+    if not is_name(name):
         raise ProsodyError(path, None, f"{name[:80]!r} is no name for a file of a run", _REMEDY)
 
 
@@ -163,7 +156,7 @@ def _manifest(source: _Source) -> dict[str, Any]:
         what = f"is of format {str(told.get('version'))[:20]}, {VERSION} is known here"
         raise ProsodyError(source.path, MANIFEST, what, "bring this clone up to date")
     stage, run = str(told.get("stage")), str(told.get("id"))
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", stage) or stage == reviews.FOLDER or _DEVICES.fullmatch(stage):
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", stage) or stage.lower() == reviews.FOLDER or not is_name(stage):
         raise ProsodyError(source.path, MANIFEST, f"{stage[:60]!r} is no stage", _REMEDY)
     if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}", run):
         raise ProsodyError(source.path, MANIFEST, f"{run[:60]!r} is no run's id", _REMEDY)

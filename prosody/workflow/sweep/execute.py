@@ -184,7 +184,9 @@ class _Process:
         """What it said at its end; the run is not known if it died."""
         self.process.wait()
         self.reader.join(1)
-        for pipe in (self.process.stdin, self.process.stdout):
+        # what the notebook started may live on and hold the pipe: closing it would wait for the reader, which waits
+        pipes = (self.process.stdin, *([] if self.reader.is_alive() else [self.process.stdout]))
+        for pipe in pipes:
             with suppress(OSError, ValueError):
                 pipe.close()
         lines = list(self.output)
