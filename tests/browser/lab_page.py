@@ -77,7 +77,9 @@ def chromium() -> Iterator:
     options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=[*options, "--disable-sync"])
-        yield browser.new_page(viewport={"width": 1400, "height": 1000})
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(60_000)  # other tests run beside it, and a kernel may have to wait for its turn
+        yield page
         browser.close()
 
 
