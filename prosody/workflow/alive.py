@@ -30,6 +30,7 @@ def begin(folder: Path) -> dict[str, Any]:
     return {
         "pid": os.getpid(),
         "process_started": psutil.Process().create_time(),
+        "process_started_after_boot": _after_boot(psutil.Process()),
         "process_host": _host(folder.name),
         "locked": lock.is_locked,
     }
@@ -47,13 +48,10 @@ def is_alive(folder: Path, status: Mapping[str, Any]) -> bool:
 
     Of a run on another machine, on a file system without locks, nobody here can know: it is taken to be alive.
     """
-    has_lock = status.get("locked") is True
-    if has_lock and not _is_locked(folder / LOCK):
+    if status.get("locked") is True and not _is_locked(folder / LOCK):
         return False
     here = status.get("process_host", _host(folder.name)) == _host(str(status.get("id", folder.name)))
-    # a child that was forked may keep the lock of a dead one, so the process is looked for, too; not by its time of
-    # birth, which Linux tells otherwise once the clock is set
-    return not here or _is_there(status.get("pid"), None if has_lock else status.get("process_started"))
+    return not here or _is_there(status)  # (a child that was forked may keep the lock of a dead one)
 
 
 def is_held(folder: Path) -> bool:
@@ -114,16 +112,28 @@ def _remove(paths: Sequence[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _is_there(pid: Any, started: Any) -> bool:
-    """Is this process there? Another one may have its number by now: started tells, unless it is None."""
+def _is_there(status: Mapping[str, Any]) -> bool:
+    """Is the process that wrote this status there? Another one may have its number by now."""
     import psutil
 
     try:
-        process = psutil.Process(pid)
-        is_it = started is None or abs(process.create_time() - started) < 2
-        return is_it and process.status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(status.get("pid"))
+        after_boot, known = _after_boot(process), status.get("process_started_after_boot")
+        if after_boot is None or known is None:
+            after_boot, known = process.create_time(), status.get("process_started")
+        return process.status() != psutil.STATUS_ZOMBIE and abs(after_boot - known) < 2
     except (psutil.Error, TypeError, ValueError, OverflowError):
         return False
+
+
+def _after_boot(process: Any) -> float | None:
+    """When a process (psutil's) was born, in seconds after the system; None but on Linux.
+
+    There the time of birth moves when somebody sets the clock, or it sets itself after a sleep, and this does not.
+    """
+    import psutil
+
+    return process.create_time() - psutil.boot_time() if psutil.LINUX else None
 
 
 def _host(run: str) -> str:

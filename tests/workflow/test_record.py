@@ -113,9 +113,11 @@ def test_a_running_run_whose_process_is_gone_is_ended(runs, how, state):
     assert json.loads((folder / "status.json").read_text())["status"] == state
 
 
-def test_a_number_taken_by_another_process_is_not_ours(runs):
+@pytest.mark.parametrize("of_older", [{}, {"process_started_after_boot": None}])
+def test_a_number_taken_by_another_process_is_not_ours(runs, of_older):
     folder = a_run(runs, state="running")
-    record.write_status(folder, process_started=1.0)  # this pid, another start
+    another = {"process_started": 1.0, "process_started_after_boot": 1.0, **of_older}
+    record.write_status(folder, **another)  # this pid, another start
     assert record.read(folder).state == "killed"
 
 
