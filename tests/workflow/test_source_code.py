@@ -113,7 +113,8 @@ def test_many_files_together_are_kept_up_to_a_limit(clone, tmp_path, monkeypatch
     assert (state["untracked"], [one["path"] for one in state["left_out"]]) == (["0.txt", "1.txt"], ["2.txt", "3.txt"])
 
 
-def test_repositories_inside_are_named(clone, tmp_path):
+def with_submodule(clone: Path, tmp_path: Path) -> Path:
+    """A repository, which is now the submodule `sub` of the clone."""
     other = tmp_path / "other"
     other.mkdir()
     git(other, "init", "-q")
@@ -122,6 +123,11 @@ def test_repositories_inside_are_named(clone, tmp_path):
     git(other, "commit", "-qm", "a")
     git(clone, "submodule", "--quiet", "add", str(other), "sub")
     git(clone, "commit", "-qm", "with a submodule")
+    return other
+
+
+def test_repositories_inside_are_named(clone, tmp_path):
+    other = with_submodule(clone, tmp_path)
     git(clone, "clone", "-q", str(other), "loose")
     _, state = written(clone, tmp_path)
     assert state["submodules"] == [{"path": "sub", "commit": git(other, "rev-parse", "HEAD").strip()}]
@@ -130,14 +136,7 @@ def test_repositories_inside_are_named(clone, tmp_path):
 
 @pytest.mark.parametrize("name", ["a.txt", "new.txt"])
 def test_changes_in_a_submodule_are_no_secret(clone, tmp_path, name):
-    other = tmp_path / "other"
-    other.mkdir()
-    git(other, "init", "-q")
-    (other / "a.txt").write_text("a")
-    git(other, "add", "-A")
-    git(other, "commit", "-qm", "a")
-    git(clone, "submodule", "--quiet", "add", str(other), "sub")
-    git(clone, "commit", "-qm", "with a submodule")
+    other = with_submodule(clone, tmp_path)
     assert written(clone, other)[1]["dirty"] is False
     (clone / "sub" / name).write_text("changed")
     _, state = written(clone, tmp_path)
